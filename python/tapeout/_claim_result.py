@@ -1,0 +1,286 @@
+"""What a claim's sweep says: P under each definition, what turns it, what it hangs on, and the printed card."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tapeout._claim_card import Evidence
+
+_Z95_TWO_SIDED = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class DefinitionResult:
+    """P of one definition. `rows` are those `given` admits; an undefined predicate counts as false."""
+
+    name: str
+    says: str
+    predicate: str
+    rows: int
+    true_rows: int
+    undefined_rows: int
+    expected: float | None
+    tolerance: float | None
+
+    @property
+    def probability(self) -> float:
+        """Share of rows on which the predicate is true."""
+        return self.true_rows / self.rows if self.rows else math.nan
+
+    @property
+    def standard_error(self) -> float:
+        """As for independent rows; scrambled Sobol rows do no worse."""
+        return math.sqrt(self.probability * (1 - self.probability) / self.rows) if self.rows else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval, which stays open where P is 0 or 1."""
+        if not self.rows:
+            return math.nan, math.nan
+        p, weight = self.probability, _Z95_TWO_SIDED**2 / self.rows
+        middle = (p + weight / 2) / (1 + weight)
+        half = _Z95_TWO_SIDED * math.sqrt(p * (1 - p) / self.rows + weight / (4 * self.rows)) / (1 + weight)
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+    @property
+    def reproduces(self) -> bool | None:
+        """Whether P lies within the card's tolerance of the expected value; None where the card gives none."""
+        if self.expected is None or self.tolerance is None:
+            return None
+        return abs(self.probability - self.expected) <= self.tolerance
+
+
+@dataclass(frozen=True)
+class CompanionResult:
+    """Quantiles and mean of a companion over its defined rows."""
+
+    name: str
+    rows: int
+    undefined_rows: int
+    infinite_rows: int
+    mean: float
+    quantiles: Mapping[float, float]
+    expected: tuple[float, ...] | None
+    expected_mean: float | None
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Where the answer turns: the input's value, the reported quantity there, and on which side the claim is true."""
+
+    value: float
+    reported: float
+    true_above: bool
+
+
+@dataclass(frozen=True)
+class ThresholdResult:
+    """The flips of one input within bounds; none means the answer is `throughout` everywhere between them."""
+
+    vary: str
+    report: str
+    definition: str
+    low: float
+    high: float
+    flips: tuple[Flip, ...]
+    throughout: bool | None
+    expected: float | None
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Rank correlation of an uncertain input with what the card's answer hangs on."""
+
+    name: str
+    rank_correlation: float
+    basis: str
+    source: str
+
+
+@dataclass(frozen=True)
+class GroupShare:
+    """Total Sobol index of a group of inputs, and how often redrawing the group turns the sign."""
+
+    name: str
+    total_index: float
+    standard_error: float
+    sign_turned_share: float
+    expected: float | None
+
+
+@dataclass(frozen=True)
+class VarianceResult:
+    """The claim read as a share of variance."""
+
+    says: str
+    group: str
+    rows: int
+    groups: tuple[GroupShare, ...]
+    tolerance: float | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the claim's group has the largest total index."""
+        return max(self.groups, key=lambda share: share.total_index).name == self.group
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """What a card's sweep says about its claim."""
+
+    id: str
+    statement: str
+    said_by: str
+    attribution: str
+    caution: str | None
+    samples: int
+    seed: int
+    drivers_of: str
+    definitions: tuple[DefinitionResult, ...]
+    companions: tuple[CompanionResult, ...]
+    thresholds: tuple[ThresholdResult, ...]
+    drivers: tuple[Driver, ...]
+    variance: VarianceResult | None
+    evidence_for: tuple[Evidence, ...]
+    evidence_against: tuple[Evidence, ...]
+
+    @property
+    def headline(self) -> DefinitionResult:
+        """The definition the card leads with."""
+        return self.definitions[0]
+
+    @property
+    def turned_by(self) -> tuple[str, ...]:
+        """Definitions under which the verdict (P above or below one half) is not the headline's."""
+        verdict = self.headline.probability > 0.5
+        turned = [one.name for one in self.definitions[1:] if (one.probability > 0.5) != verdict]
+        if self.variance is not None and self.variance.holds != verdict:
+            turned.append("variance")
+        return tuple(turned)
+
+    def to_frame(self) -> pl.DataFrame:
+        """One number a row: claim, part, name, measure, value, standard_error, expected, tolerance."""
+        rows: list[tuple[str, str, str, float, float | None, float | None, float | None]] = []
+        for one in self.definitions:
+            rows.append(
+                ("definition", one.name, "p_true", one.probability, one.standard_error, one.expected, one.tolerance)
+            )
+        for companion in self.companions:
+            expected: Sequence[float | None] = companion.expected or [None] * len(companion.quantiles)
+            for (level, value), wanted in zip(companion.quantiles.items(), expected, strict=True):
+                rows.append(("companion", companion.name, _percent(level), value, None, wanted, companion.tolerance))
+            rows.append(
+                (
+                    "companion",
+                    companion.name,
+                    "mean",
+                    companion.mean,
+                    None,
+                    companion.expected_mean,
+                    companion.tolerance,
+                )
+            )
+        for threshold in self.thresholds:
+            for flip in threshold.flips:
+                measure = f"{threshold.report}, true {'above' if flip.true_above else 'below'}"
+                rows.append(
+                    ("threshold", threshold.vary, measure, flip.reported, None, threshold.expected, threshold.tolerance)
+                )
+        for driver in self.drivers:
+            rows.append(("driver", driver.name, "rank_correlation", driver.rank_correlation, None, None, None))
+        if self.variance is not None:
+            tolerance = self.variance.tolerance
+            for share in self.variance.groups:
+                rows.append(
+                    (
+                        "variance",
+                        share.name,
+                        "total_index",
+                        share.total_index,
+                        share.standard_error,
+                        share.expected,
+                        tolerance,
+                    )
+                )
+                rows.append(("variance", share.name, "sign_turned_share", share.sign_turned_share, None, None, None))
+        schema = ["part", "name", "measure", "value", "standard_error", "expected", "tolerance"]
+        types = dict.fromkeys(schema[:3], pl.String) | dict.fromkeys(schema[3:], pl.Float64)
+        frame = pl.DataFrame(rows, schema=types, orient="row")
+        return frame.select(pl.lit(self.id).alias("claim"), pl.all())
+
+    def to_text(self) -> str:
+        """The card as printed: P, what turns it, what would have to be true, what it hangs on, evidence."""
+        lines = [f"{self.id}: {self.statement}", f"  said by: {self.said_by} ({self.attribution})"]
+        if self.turned_by:
+            lines.append(f"  the verdict depends on the definition: {', '.join(self.turned_by)} turn it")
+        if self.caution:
+            lines.append(f"  {self.caution}")
+        lines.append(f"  P(true) under these ranges, {self.samples:,} scenarios, headline first:")
+        for one in self.definitions:
+            low, high = one.interval
+            undefined = f", {one.undefined_rows:,} rows undefined" if one.undefined_rows else ""
+            between = f"95 % {_share(low)} to {_share(high)}{undefined}"
+            lines.append(
+                f"    {_share(one.probability)} ± {one.standard_error:.1g} ({between})  {one.name}: {one.says}"
+            )
+        if self.variance is not None:
+            verdict = "holds" if self.variance.holds else "does not hold"
+            lines.append(f"    by variance share it {verdict}: {self.variance.says}")
+            for share in self.variance.groups:
+                lines.append(
+                    f"      {share.name}: {share.total_index:.3f} ± {share.standard_error:.1g} of the variance, "
+                    f"turns the sign in {share.sign_turned_share:.1%} of rows"
+                )
+        if self.thresholds:
+            lines.append("  what would have to be true, the other inputs at their median:")
+        for threshold in self.thresholds:
+            lines.append(f"    {_threshold_text(threshold, self.headline.name)}")
+        if self.drivers:
+            lines.append(f"  what it hangs on (rank correlation with {self.drivers_of}):")
+        for driver in self.drivers:
+            said = driver.source.removeprefix(driver.basis).lstrip(":;, ")
+            lines.append(f"    {driver.name} {driver.rank_correlation:+.2f} ({driver.basis}: {said})")
+        if self.companions:
+            lines.append("  beside it:")
+        for companion in self.companions:
+            points = ", ".join(f"{_percent(level)} {value:.4g}" for level, value in companion.quantiles.items())
+            infinite = (
+                f", infinite in {companion.infinite_rows / companion.rows:.1%}" if companion.infinite_rows else ""
+            )
+            lines.append(f"    {companion.name}: {points}, mean {companion.mean:.4g}{infinite}")
+        for side, findings in (("for", self.evidence_for), ("against", self.evidence_against)):
+            lines.append(f"  evidence {side}:")
+            lines.extend(f"    {finding.says} [{finding.source}]" for finding in findings)
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+
+def _share(p: float) -> str:
+    return f"{p:.3f}" if 0.01 <= p <= 0.99 or p in (0.0, 1.0) else f"{p:.5f}"
+
+
+def _percent(level: float) -> str:
+    return f"p{100 * level:02g}"
+
+
+def _threshold_text(threshold: ThresholdResult, headline: str) -> str:
+    under = "" if threshold.definition == headline else f" ({threshold.definition})"
+    between = f"between {threshold.low:.4g} and {threshold.high:.4g}"
+    if not threshold.flips:
+        answer = "true" if threshold.throughout else "false"
+        return f"{threshold.vary}{under}: {answer} throughout, {between}"
+    flips = []
+    for flip in threshold.flips:
+        text = f"{'above' if flip.true_above else 'below'} {flip.value:.4g}"
+        if threshold.report != threshold.vary:
+            text += f" ({threshold.report} = {flip.reported:.4g})"
+        flips.append(text)
+    return f"{threshold.vary}{under}: true {' and '.join(flips)}, searched {between}"

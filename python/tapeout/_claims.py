@@ -1,0 +1,466 @@
+"""Claims, weighed: every card's sweep drawn, evaluated and counted.
+
+A claim is true on a row where its predicate is; P is the share of rows. Rows are parameter uncertainty; what is random
+inside a row (the schedule) is already in the models' means and probabilities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tapeout._claim_card import (
+    Card,
+    Companion,
+    Definition,
+    InvalidCard,
+    Scenario,
+    Threshold,
+    Value,
+    VarianceQuestion,
+    load,
+    nearest,
+)
+from tapeout._claim_result import (
+    ClaimResult,
+    CompanionResult,
+    DefinitionResult,
+    Driver,
+    Flip,
+    GroupShare,
+    ThresholdResult,
+    VarianceResult,
+)
+from tapeout._draws import Draws
+from tapeout._expression import Expression, Name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SAMPLES = 1_000_000
+SEED = 1
+
+# Rows evaluated at once: large enough to keep every core busy, small enough that fifty columns stay under 100 MB.
+_BATCH_ROWS = 131_072
+# Rows behind quantiles, rank correlations and variance shares; their sampling error is far below the cards' rounding.
+_SURVEY_ROWS = 131_072
+_DRIVERS = 3
+# A threshold search tries this many points, then splits each cell in which the answer changes this often.
+_GRID_POINTS = 257
+_SPLIT_POINTS = 65
+_SPLITS = 4
+# Above this ratio of its ends a positive range is searched in equal ratios instead of equal steps.
+_LOG_SEARCH_RATIO = 20.0
+
+
+def claims() -> pl.DataFrame:
+    """The claims that are shipped: id, statement, said_by, attribution, models, predicate, one a row."""
+    return pl.DataFrame(
+        [
+            {
+                "id": card.id,
+                "statement": card.statement,
+                "said_by": card.said_by,
+                "attribution": card.attribution,
+                "models": ", ".join(card.models),
+                "predicate": card.predicate.text,
+            }
+            for card in load().values()
+        ]
+    )
+
+
+def run(claim: str, *, samples: int = SAMPLES, seed: int = SEED, folder: Path | None = None) -> ClaimResult:
+    """Weigh one claim over `samples` scenarios. Same seed and samples, same result, on any machine."""
+    return run_all([claim], samples=samples, seed=seed, folder=folder)[0]
+
+
+def run_all(
+    ids: Sequence[str] | None = None, *, samples: int = SAMPLES, seed: int = SEED, folder: Path | None = None
+) -> list[ClaimResult]:
+    """Weigh several claims (all by default), in the order asked.
+
+    Claims that share a sweep share its draws, and definitions that share a scenario share its evaluation.
+    Raises InvalidCard for an unknown id or a broken card.
+    """
+    cards = load(folder)
+    ids = list(cards) if ids is None else list(ids)
+    for claim in ids:
+        if claim not in cards:
+            raise InvalidCard(f"no claim {claim!r}{nearest(claim, cards)}; there are {', '.join(cards)}")
+    families: dict[Any, list[Card]] = {}
+    for card in (cards[claim] for claim in dict.fromkeys(ids)):
+        columns = tuple((name, entry.distribution) for name, entry in card.drawn.items())
+        families.setdefault((columns, card.correlations), []).append(card)
+    results: dict[str, ClaimResult] = {}
+    for family in families.values():
+        for result in _run_family(family, samples, seed):
+            results[result.id] = result
+    return [results[claim] for claim in ids]
+
+
+@dataclass
+class _Tally:
+    rows: int = 0
+    true_rows: int = 0
+    undefined_rows: int = 0
+
+
+@dataclass
+class _Running:
+    card: Card
+    tallies: dict[str, _Tally]
+    companions: tuple[CompanionResult, ...] = ()
+    drivers: tuple[Driver, ...] = ()
+
+
+def _run_family(cards: list[Card], samples: int, seed: int) -> list[ClaimResult]:
+    first = cards[0]
+    draws = Draws(
+        {name: entry.distribution for name, entry in first.drawn.items()},
+        first.correlations,
+        samples=samples,
+        seed=seed,
+    )
+    running = [_Running(card, {name: _Tally() for name in card.definitions}) for card in cards]
+    for index, frame in enumerate(draws.batches(_BATCH_ROWS)):
+        batch = _Batch(frame, first.optional_draws)
+        survey = index == 0
+        for one in running:
+            for definition in one.card.definitions.values():
+                batch.need(one.card, definition.name, definition.predicate)
+                if definition.given:
+                    batch.need(one.card, definition.name, definition.given)
+            if survey:
+                for companion in one.card.companions:
+                    batch.need(one.card, companion.definition, companion.value)
+                batch.need(one.card, one.card.headline, one.card.drivers_of)
+        for one in running:
+            for definition in one.card.definitions.values():
+                _count(one.tallies[definition.name], batch, one.card, definition)
+            if survey:
+                one.companions = tuple(_summarize(batch, one.card, companion) for companion in one.card.companions)
+                one.drivers = _drivers(batch, one.card)
+    return [_result(one, samples, seed) for one in running]
+
+
+def _result(one: _Running, samples: int, seed: int) -> ClaimResult:
+    card = one.card
+    return ClaimResult(
+        id=card.id,
+        statement=card.statement,
+        said_by=card.said_by,
+        attribution=card.attribution,
+        caution=card.caution,
+        samples=samples,
+        seed=seed,
+        drivers_of=card.drivers_of.text,
+        definitions=tuple(
+            DefinitionResult(
+                name=name,
+                says=definition.says,
+                predicate=definition.predicate.text,
+                rows=one.tallies[name].rows,
+                true_rows=one.tallies[name].true_rows,
+                undefined_rows=one.tallies[name].undefined_rows,
+                expected=definition.expected,
+                tolerance=definition.tolerance,
+            )
+            for name, definition in card.definitions.items()
+        ),
+        companions=one.companions,
+        thresholds=tuple(_search(card, threshold) for threshold in card.thresholds),
+        drivers=one.drivers,
+        variance=_variance(card, card.variance, samples, seed) if card.variance else None,
+        evidence_for=card.evidence_for,
+        evidence_against=card.evidence_against,
+    )
+
+
+@dataclass
+class _Batch:
+    """Some rows of draws; each scenario is evaluated once, with all that was said to be needed of it."""
+
+    draws: pl.DataFrame
+    optional: frozenset[str]
+    # Columns whose values win over every change: what a threshold search varies.
+    pinned: frozenset[str] = frozenset()
+    _needs: dict[Scenario, set[str]] = field(default_factory=dict)
+    _values: dict[Scenario, dict[str, pl.Series | Value]] = field(default_factory=dict)
+
+    def need(self, card: Card, definition: str, expression: Expression) -> None:
+        """Announce that an expression will be asked for, so that its scenarios are evaluated once for all."""
+        for name in expression.names():
+            self._needs.setdefault(card.scenario(definition, name.variant), set()).add(name.quantity)
+
+    def values(self, card: Card, definition: str, expression: Expression) -> pl.Series:
+        """The expression's value on every row."""
+        columns: dict[str, pl.Series] = {}
+        literals: dict[str, Value] = {}
+        for name in expression.names():
+            value = self._scenario(card.scenario(definition, name.variant))[name.quantity]
+            if isinstance(value, pl.Series):
+                columns[str(name)] = value
+            else:
+                literals[str(name)] = value
+
+        def lookup(name: Name) -> pl.Expr:
+            return pl.lit(literals[str(name)]) if str(name) in literals else pl.col(str(name))
+
+        rows = pl.DataFrame(columns) if columns else self.draws.select(pl.first())
+        value = rows.select(expression.compile(lookup).alias("value"))["value"]
+        return value if len(value) == self.draws.height else value.new_from_index(0, self.draws.height)
+
+    def _scenario(self, scenario: Scenario) -> dict[str, pl.Series | Value]:
+        if scenario not in self._values:
+            self._values[scenario] = self._evaluate(scenario, self._needs[scenario])
+        return self._values[scenario]
+
+    def _evaluate(self, scenario: Scenario, needs: set[str]) -> dict[str, pl.Series | Value]:
+        import tapeout
+
+        frame, assumed = _apply(self.draws, scenario, self.optional, self.pinned)
+        variables = _variable_names()
+        outputs = sorted(needs - set(frame.columns) - set(assumed))
+        found: dict[str, pl.Series | Value] = {
+            name: frame[name] if name in frame.columns else assumed[name] for name in needs - set(outputs)
+        }
+        if outputs:
+            given = frame.select([name for name in frame.columns if name in variables])
+            constants = {name: value for name, value in assumed.items() if name in variables}
+            answers = tapeout.evaluate(given, outputs, assume=constants)
+            found |= {name: answers[name] for name in outputs}
+        return found
+
+
+@cache
+def _variable_names() -> frozenset[str]:
+    import tapeout
+
+    return frozenset(tapeout.variables()["name"])
+
+
+def _apply(
+    draws: pl.DataFrame, scenario: Scenario, optional: frozenset[str], pinned: frozenset[str]
+) -> tuple[pl.DataFrame, dict[str, Value]]:
+    """The columns and the constants of a scenario."""
+    taken = {name for change in scenario for name in change.draws}
+    frame = draws.drop([name for name in draws.columns if name in optional - taken - pinned])
+    assumed: dict[str, Value] = {}
+    for change in scenario:
+        replaced = ({name for name, _ in change.assume} | set(change.without)) - pinned
+        frame = frame.drop([name for name in frame.columns if name in replaced])
+        assumed = {name: value for name, value in assumed.items() if name not in replaced}
+        assumed |= {name: value for name, value in change.assume if name not in pinned}
+        for name, expression in change.derive:
+            if name in pinned:
+                continue
+            constants = assumed
+
+            def lookup(read: Name, constants: dict[str, Value] = constants) -> pl.Expr:
+                return pl.lit(constants[read.quantity]) if read.quantity in constants else pl.col(read.quantity)
+
+            frame = frame.with_columns(expression.compile(lookup).alias(name))
+            assumed = {other: value for other, value in assumed.items() if other != name}
+    return frame, assumed
+
+
+def _count(tally: _Tally, batch: _Batch, card: Card, definition: Definition) -> None:
+    answer = batch.values(card, definition.name, definition.predicate)
+    if definition.given:
+        answer = answer.filter(batch.values(card, definition.name, definition.given).fill_null(False))
+    tally.rows += len(answer)
+    tally.true_rows += int(answer.sum() or 0)
+    tally.undefined_rows += answer.null_count()
+
+
+def _summarize(batch: _Batch, card: Card, companion: Companion) -> CompanionResult:
+    values = batch.values(card, companion.definition, companion.value).cast(pl.Float64).fill_nan(None)
+    known = values.drop_nulls()
+    infinite = int(known.is_infinite().sum())
+    # Nearest rank: interpolating towards an infinite value would make a quantile of it.
+    points = {level: known.quantile(level, "nearest") if len(known) else None for level in companion.quantiles}
+    mean = known.mean()
+    return CompanionResult(
+        name=companion.name,
+        rows=len(values),
+        undefined_rows=values.null_count(),
+        infinite_rows=infinite,
+        mean=math.nan if mean is None else float(mean),  # type: ignore[arg-type]
+        quantiles={level: math.nan if value is None else float(value) for level, value in points.items()},
+        expected=companion.expected,
+        expected_mean=companion.expected_mean,
+        tolerance=companion.tolerance,
+    )
+
+
+def _drivers(batch: _Batch, card: Card) -> tuple[Driver, ...]:
+    """The inputs whose ranks move most with the ranks of what the answer hangs on."""
+    taken = {name for change in card.scenario(card.headline) for name in change.draws}
+    answer = batch.values(card, card.headline, card.drivers_of).cast(pl.Float64).fill_nan(None)
+    inputs = [
+        name
+        for name in batch.draws.columns
+        if (name not in card.optional_draws or name in taken) and batch.draws[name].dtype.is_numeric()
+    ]
+    rows = batch.draws.select(inputs).with_columns(answer.alias("answer")).head(_SURVEY_ROWS).drop_nulls("answer")
+    if rows.height < 3 or rows["answer"].n_unique() < 2:
+        return ()
+    ranks = rows.select(pl.all().rank())
+    correlations = ranks.select(pl.corr(name, "answer").alias(name) for name in inputs).row(0, named=True)
+    ordered = sorted(
+        ((name, rho) for name, rho in correlations.items() if rho is not None and not math.isnan(rho)),
+        key=lambda pair: -abs(pair[1]),
+    )
+    return tuple(Driver(name, rho, card.drawn[name].basis, card.drawn[name].source) for name, rho in ordered[:_DRIVERS])
+
+
+# ---------------------------------------------------------------------------------------------------- thresholds
+
+
+def _search(card: Card, threshold: Threshold) -> ThresholdResult:
+    """Every value of one input at which the predicate turns, the others at their median."""
+    low, high = threshold.between or _bounds(card, threshold.vary)
+    search = _Search(card, threshold)
+    points = _spread(low, high, _GRID_POINTS)
+    answers = search.answers(points)
+    cells = [(points[i], points[i + 1], bool(answers[i + 1])) for i in np.flatnonzero(answers[1:] != answers[:-1])]
+    for _ in range(_SPLITS):
+        cells = search.narrow(cells)
+    turns = np.array([(left + right) / 2 for left, right, _ in cells])
+    flips = [
+        Flip(float(at), reported, true_above)
+        for at, reported, (_, _, true_above) in zip(turns, search.reported(turns), cells, strict=True)
+    ]
+    return ThresholdResult(
+        vary=threshold.vary,
+        report=threshold.report.text,
+        definition=threshold.definition,
+        low=low,
+        high=high,
+        flips=tuple(flips),
+        throughout=None if flips else bool(answers[0]),
+        expected=threshold.expected,
+        tolerance=threshold.tolerance,
+    )
+
+
+class _Search:
+    """Rows that differ in one input only."""
+
+    def __init__(self, card: Card, threshold: Threshold) -> None:
+        self.card = card
+        self.threshold = threshold
+        self.medians = Draws(
+            {name: entry.distribution for name, entry in card.drawn.items()}, (), samples=1, seed=0
+        ).medians()
+
+    def answers(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        definition = self.card.definitions[self.threshold.definition]
+        answers: NDArray[np.bool_] = self._values(points, definition.predicate).fill_null(False).to_numpy()
+        return answers
+
+    def reported(self, points: NDArray[np.float64]) -> list[float]:
+        if not len(points):
+            return []
+        return self._values(points, self.threshold.report).cast(pl.Float64).fill_null(math.nan).to_list()
+
+    def narrow(self, cells: list[tuple[float, float, bool]]) -> list[tuple[float, float, bool]]:
+        """Each cell cut to the part in which its answer turns, all cells in one evaluation."""
+        if not cells:
+            return cells
+        points = np.concatenate([_spread(left, right, _SPLIT_POINTS) for left, right, _ in cells])
+        answers = self.answers(points).reshape(len(cells), _SPLIT_POINTS)
+        narrowed = []
+        for cell, (row, (_, _, true_above)) in enumerate(zip(answers, cells, strict=True)):
+            turn = int(np.argmax(row == true_above))
+            start = cell * _SPLIT_POINTS
+            narrowed.append((float(points[start + max(turn, 1) - 1]), float(points[start + max(turn, 1)]), true_above))
+        return narrowed
+
+    def _values(self, points: NDArray[np.float64], expression: Expression) -> pl.Series:
+        vary = self.threshold.vary
+        rows = self.medians[[0] * len(points)].with_columns(pl.Series(vary, points))
+        # What is drawn is varied where it is drawn, so that variants may rescale it; anything else is set outright.
+        pinned = frozenset() if vary in self.card.drawn else frozenset({vary})
+        batch = _Batch(rows, self.card.optional_draws, pinned)
+        batch.need(self.card, self.threshold.definition, expression)
+        return batch.values(self.card, self.threshold.definition, expression)
+
+
+def _spread(low: float, high: float, count: int) -> NDArray[np.float64]:
+    """Points from `low` to `high`, in equal ratios where the range is wide and positive."""
+    if low > 0 and high / low > _LOG_SEARCH_RATIO:
+        points = np.exp(np.linspace(math.log(low), math.log(high), count))
+    else:
+        points = np.linspace(low, high, count)
+    # exp and ln do not return the very ends, and a cell must not lose its flip to that.
+    points[0], points[-1] = low, high
+    return points
+
+
+def _bounds(card: Card, name: str) -> tuple[float, float]:
+    """Where to look: the draw's own range, else the variable's typical range, else its bounds if they are finite."""
+    import tapeout
+
+    if name in card.drawn:
+        return card.drawn[name].distribution.search_range()
+    rows = tapeout.variables().filter(pl.col("name") == name)
+    for ends in (("typical_low", "typical_high"), ("low", "high")):
+        if rows.height and all(rows[end][0] is not None and math.isfinite(rows[end][0]) for end in ends):
+            return float(rows[ends[0]][0]), float(rows[ends[1]][0])
+    raise InvalidCard(f"{card.id}.toml: thresholds: {name} has no range to search; give between = [low, high]")
+
+
+# ---------------------------------------------------------------------------------------------------- variance
+
+
+def _variance(card: Card, question: VarianceQuestion, samples: int, seed: int) -> VarianceResult:
+    """Total Sobol indices by group (Jansen's estimator), on the sweep without its correlations."""
+    taken = {name for change in card.scenario(card.headline) for name in change.draws}
+    columns = {
+        name: entry.distribution
+        for name, entry in card.drawn.items()
+        if name not in card.optional_draws or name in taken
+    }
+    rows = min(samples, _SURVEY_ROWS)
+    # A definition's optional draws are all in or out here already.
+    outright = replace(card, optional_draws=frozenset())
+    squares: dict[str, list[NDArray[np.float64]]] = {name: [] for name in question.groups}
+    turned = dict.fromkeys(question.groups, 0)
+    values: list[NDArray[np.float64]] = []
+
+    def answer(frame: pl.DataFrame) -> NDArray[np.float64]:
+        batch = _Batch(frame, outright.optional_draws)
+        batch.need(outright, outright.headline, question.of)
+        found: NDArray[np.float64] = batch.values(outright, outright.headline, question.of).cast(pl.Float64).to_numpy()
+        return found
+
+    for one, other in Draws(columns, (), samples=rows, seed=seed).pairs(_BATCH_ROWS):
+        before = answer(one)
+        values.append(before)
+        for name, inputs in question.groups.items():
+            after = answer(one.with_columns(other.select(inputs)))
+            squares[name].append((before - after) ** 2)
+            turned[name] += int(np.count_nonzero((before > 0) != (after > 0)))
+    spread = 2 * float(np.var(np.concatenate(values)))
+    shares = []
+    for name in question.groups:
+        terms = np.concatenate(squares[name]) / spread
+        shares.append(
+            GroupShare(
+                name=name,
+                total_index=float(np.mean(terms)),
+                standard_error=float(np.std(terms)) / math.sqrt(rows),
+                sign_turned_share=turned[name] / rows,
+                expected=question.expected.get(name),
+            )
+        )
+    return VarianceResult(question.says, question.group, rows, tuple(shares), question.tolerance)

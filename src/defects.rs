@@ -1,0 +1,181 @@
+//! Yield of a die with random defects, and the dies that spare units rescue.
+//!
+//! λ is the mean number of killing defects on a die. The yield models differ in how the defect density varies from die to
+//! die: the share without a defect is the mean of e^(-λx) over the density's law, x of mean 1. Source of the forms:
+//! Cunningham, IEEE Transactions on Semiconductor Manufacturing 3 (1990) 60; Stapper, IBM Journal 27 (1983) 549.
+
+use crate::number::Number;
+use crate::variable::choices;
+
+choices!(
+    /// How defects fall on dies.
+    YieldModel {
+        Poisson "poisson",
+        Murphy "murphy",
+        Rectangular "rectangular",
+        Moore "moore",
+        Seeds "seeds",
+        NegativeBinomial "negative_binomial",
+        BoseEinstein "bose_einstein",
+    }
+);
+
+/// The units of a die, some of which may be spare.
+#[derive(Clone, Copy)]
+pub struct Units<N> {
+    /// Identical units.
+    pub count: N,
+    /// How many of them may be bad.
+    pub spare: N,
+    /// Their share of the die's area.
+    pub share: N,
+}
+
+/// Share of dies without a defect. `alpha` is the clustering of the negative binomial, `layers` the critical layers of
+/// Bose-Einstein, whose λ is that of one layer.
+#[inline(always)]
+pub fn perfect_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: N) -> N {
+    let none = lambda.eq(N::zero());
+    let safe = N::select(none, N::one(), lambda);
+    match model {
+        YieldModel::Poisson => (-lambda).exp(),
+        YieldModel::Murphy => {
+            let mean = -(-safe).exp_m1() / safe;
+            N::select(none, N::one(), mean * mean)
+        }
+        YieldModel::Rectangular => N::select(none, N::one(), -(-(safe * 2.0)).exp_m1() / (safe * 2.0)),
+        YieldModel::Moore => (-lambda.sqrt()).exp(),
+        YieldModel::Seeds => N::one() / (lambda + 1.0),
+        YieldModel::NegativeBinomial => (-(alpha * (lambda / alpha).ln_1p())).exp(),
+        YieldModel::BoseEinstein => (-(layers * lambda.ln_1p())).exp(),
+    }
+}
+
+/// Share of dies with at least one bad unit, no more than are spare, and nothing else wrong.
+#[inline(always)]
+pub fn rescued_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: N, units: Units<N>) -> N {
+    if N::all(units.spare.lt(N::one())) && !N::all(N::one().le(units.spare)) {
+        return N::zero();
+    }
+    match model {
+        YieldModel::Poisson => rescued(lambda, units),
+        // x gamma: exponential for Seeds, and for Bose-Einstein the sum of the layers' exponentials.
+        YieldModel::NegativeBinomial | YieldModel::Seeds | YieldModel::BoseEinstein => {
+            let (lambda, shape) = match model {
+                YieldModel::NegativeBinomial => (lambda, alpha),
+                YieldModel::Seeds => (lambda, N::one()),
+                _ => (lambda * layers, layers),
+            };
+            over_gamma(lambda, shape, units)
+        }
+        // x uniform on [0, 2].
+        YieldModel::Rectangular => over_unit_interval(
+            #[inline(always)]
+            |s, _| rescued(lambda * s * 2.0, units),
+        ),
+        // x triangular on [0, 2]: x dx on the first half, (2 - x) dx on the second.
+        YieldModel::Murphy => over_unit_interval(
+            #[inline(always)]
+            |s, rest| rescued(lambda * s, units) * s + rescued(lambda * (s + 1.0), units) * rest,
+        ),
+        YieldModel::Moore => over_one_sided_stable(lambda, units),
+    }
+}
+
+/// With defects of constant density: e^-λ Σ_{1 ≤ j ≤ k} C(n,j) (e^u - 1)^j, u the mean number of defects on a unit.
+#[inline(always)]
+fn rescued<N: Number>(lambda: N, units: Units<N>) -> N {
+    /// A unit with more defects than this is bad; beyond, the terms would overflow between two rescalings.
+    const MOST_PER_UNIT: f64 = 300.0;
+    const LARGE: f64 = 1e150;
+    const LN_LARGE: f64 = 345.387_763_949_106_87;
+    let on_unit = (lambda * units.share / units.count).min(N::of(MOST_PER_UNIT));
+    let elsewhere = lambda * (-units.share + 1.0);
+    let odds = on_unit.exp_m1();
+    let mut term = N::one();
+    let mut total = N::zero();
+    let mut log_scale = N::zero();
+    let last = units.spare.highest();
+    let mut j = 1.0;
+    while j <= last {
+        term = term * odds * ((units.count - (j - 1.0)).positive_part() / j);
+        total = total + N::select(N::of(j).le(units.spare), term, N::zero());
+        let large = N::of(LARGE).lt(term.max(total));
+        term = N::select(large, term / LARGE, term);
+        total = N::select(large, total / LARGE, total);
+        log_scale = log_scale + N::select(large, N::of(LN_LARGE), N::zero());
+        // Once a term is lost in the total the later ones, which fall, are too.
+        if N::all((term * 1e18).lt(total) | units.spare.le(N::of(j))) {
+            break;
+        }
+        j += 1.0;
+    }
+    total * (log_scale - elsewhere - on_unit * units.count).exp()
+}
+
+/// Mean over a gamma law of mean 1 and shape a, by the trapezoid rule in z, x = (1 + 1/a) e^z, against the weight
+/// x^(a+1) e^(-ax): the share rescued falls as x does, so that one power of x moves from it to the weight, whose integral
+/// then needs no gamma function. The rule converges geometrically; 160 points give 1e-14.
+#[inline(always)]
+fn over_gamma<N: Number>(lambda: N, alpha: N, units: Units<N>) -> N {
+    const POINTS: u32 = 160;
+    /// The weight is cut where it is e^-40.
+    const DEPTH: f64 = 40.0;
+    let power = alpha + 1.0;
+    let largest = N::one() / alpha + 1.0;
+    let spread = (N::of(2.0 * DEPTH) / power).sqrt();
+    let low = -(N::of(DEPTH) / power) - spread;
+    let high = spread.min((N::of(DEPTH) / power + 1.0).ln() + 1.5);
+    let step = (high - low) / f64::from(POINTS);
+    let mut weight_sum = N::zero();
+    let mut sum = N::zero();
+    let mut i = 0;
+    while i <= POINTS {
+        let z = low + step * f64::from(i);
+        let grown = z.exp();
+        let weight = (power * (z - grown + 1.0)).exp();
+        let x = largest * grown;
+        weight_sum = weight_sum + weight;
+        sum = sum + weight * rescued(lambda * x, units) / x;
+        i += 1;
+    }
+    sum / weight_sum
+}
+
+/// ∫₀¹ f(s) ds by the trapezoid rule in t, s = 1 / (1 + e^-t); f gets s and 1 - s.
+#[inline(always)]
+fn over_unit_interval<N: Number>(f: impl Fn(N, N) -> N) -> N {
+    const STEP: f64 = 0.25;
+    const POINTS: i32 = 160;
+    let mut sum = N::zero();
+    let mut i = -POINTS;
+    while i <= POINTS {
+        let t = N::of(f64::from(i) * STEP);
+        let s = N::one() / ((-t).exp() + 1.0);
+        let rest = N::one() / (t.exp() + 1.0);
+        sum = sum + f(s, rest) * s * rest;
+        i += 1;
+    }
+    sum * STEP
+}
+
+/// Mean over x = 1 / (2 z²), z standard normal, whose e^(-λx) has the mean e^-√λ: the law behind Moore's form. Trapezoid
+/// rule in y, z = e^y.
+#[inline(always)]
+fn over_one_sided_stable<N: Number>(lambda: N, units: Units<N>) -> N {
+    const STEP: f64 = 0.125;
+    /// e^-38 at the left end, e^(-e^5.2 / 2) at the right.
+    const FIRST: i32 = -304;
+    const LAST: i32 = 21;
+    const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
+    let mut sum = N::zero();
+    let mut i = FIRST;
+    while i <= LAST {
+        let y = N::of(f64::from(i) * STEP);
+        let square = (y * 2.0).exp();
+        let weight = (y - square * 0.5).exp();
+        sum = sum + weight * rescued(lambda * 0.5 / square, units);
+        i += 1;
+    }
+    sum * (STEP * SQRT_2_OVER_PI)
+}

@@ -1,0 +1,949 @@
+//! Blocks of rows through a plan, on all cores. Knows no model.
+//!
+//! A block is 256 rows: every intermediate stays in cache, and what is constant over the frame is computed once, by the same
+//! code. Rows of one pattern run together; where there is only one pattern, columns are read and outputs written in place.
+
+use crate::models::MODELS;
+use crate::number::{LANES, Pack};
+use crate::plan::{Known, Plan, Source, Unanswerable, VariableId, registry};
+use crate::variable::{Kind, Model, Role};
+use fearless_simd::{Level, Simd, dispatch};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ptr::{null, null_mut};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Rows in a block, a multiple of the lanes.
+pub const BLOCK: usize = 256;
+const MOST_VARIABLES: usize = 128;
+
+/// One run of a model over a block: addresses of packs of eight rows.
+pub struct Call<'a> {
+    pub inputs: &'a [*const [f64; LANES]],
+    /// Null where an output is not given.
+    pub given: &'a [*const [f64; LANES]],
+    pub outputs: &'a [*mut [f64; LANES]],
+    pub choices: &'a [u8],
+    pub wanted: u64,
+    pub packs: usize,
+}
+
+/// A model compiled for every instruction set.
+pub type RunModel = fn(Level, &Call);
+
+pub fn run<M: Model>(level: Level, call: &Call) {
+    dispatch!(level, simd => block::<M, _>(simd, call));
+}
+
+#[inline(always)]
+fn block<M: Model, S: Simd>(simd: S, call: &Call) {
+    // Local copies: the compiler need not read an address again after each store.
+    let mut inputs = [null::<[f64; LANES]>(); MOST_VARIABLES];
+    let mut given = [null::<[f64; LANES]>(); MOST_VARIABLES];
+    let mut outputs = [null_mut::<[f64; LANES]>(); MOST_VARIABLES];
+    inputs[..call.inputs.len()].copy_from_slice(call.inputs);
+    given[..call.given.len()].copy_from_slice(call.given);
+    outputs[..call.outputs.len()].copy_from_slice(call.outputs);
+    for pack in 0..call.packs {
+        // SAFETY: the engine hands over one address for each variable of the model, of at least `packs` packs, and no
+        // output's memory is an input's.
+        unsafe {
+            let x = M::load(
+                #[inline(always)]
+                |k| Pack::load(simd, &*inputs[k].add(pack)),
+                call.choices,
+            );
+            let g = M::load_given(
+                #[inline(always)]
+                |k| if given[k].is_null() { None } else { Some(Pack::load(simd, &*given[k].add(pack))) },
+                call.wanted,
+            );
+            let y = M::equations(x, g);
+            M::store(
+                y,
+                #[inline(always)]
+                |k, value: Pack<S>| value.store(&mut *outputs[k].add(pack)),
+            );
+        }
+    }
+}
+
+/// The element type of a caller's column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    F64,
+    F32,
+    I64,
+    I32,
+    I16,
+    I8,
+    U64,
+    U32,
+    U16,
+    U8,
+}
+
+/// A caller's column: where it is and how to step through it.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    pub element: Element,
+    pub at: *const u8,
+    pub stride: isize,
+}
+// SAFETY: read only, and the caller keeps the column alive for the length of the call.
+unsafe impl Send for View {}
+// SAFETY: as above.
+unsafe impl Sync for View {}
+
+impl View {
+    /// # Safety
+    /// `row` must be a row of the column.
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "columns of integers become numbers")]
+    unsafe fn read(&self, row: usize) -> f64 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let at = self.at.offset(row as isize * self.stride);
+            match self.element {
+                Element::F64 => at.cast::<f64>().read_unaligned(),
+                Element::F32 => f64::from(at.cast::<f32>().read_unaligned()),
+                Element::I64 => at.cast::<i64>().read_unaligned() as f64,
+                Element::I32 => f64::from(at.cast::<i32>().read_unaligned()),
+                Element::I16 => f64::from(at.cast::<i16>().read_unaligned()),
+                Element::I8 => f64::from(at.cast::<i8>().read_unaligned()),
+                Element::U64 => at.cast::<u64>().read_unaligned() as f64,
+                Element::U32 => f64::from(at.cast::<u32>().read_unaligned()),
+                Element::U16 => f64::from(at.cast::<u16>().read_unaligned()),
+                Element::U8 => f64::from(at.read()),
+            }
+        }
+    }
+    /// The address of contiguous, aligned numbers.
+    fn in_place(&self) -> Option<*const f64> {
+        let at = self.at.cast::<f64>();
+        (self.element == Element::F64 && self.stride == 8 && at.is_aligned()).then_some(at)
+    }
+}
+
+/// A column with its nulls: one byte a row, 1 where there is no value.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub values: View,
+    pub nulls: Option<View>,
+}
+
+impl Column {
+    fn is_null(&self, row: usize) -> bool {
+        // SAFETY: rows are below the length every column was checked to have.
+        self.nulls.is_some_and(|nulls| unsafe { nulls.read(row) } != 0.0)
+    }
+    fn value(&self, row: usize) -> f64 {
+        // SAFETY: as above.
+        unsafe { self.values.read(row) }
+    }
+}
+
+/// A key column: for each row the position of an entry, and what the entries say.
+pub struct Key {
+    pub codes: KeyCodes,
+    /// For each variable of the catalog the entries' values; NaN where an entry has none.
+    pub fields: Vec<(VariableId, Vec<f64>)>,
+}
+
+pub enum KeyCodes {
+    Column(Column),
+    All(usize),
+}
+
+impl Key {
+    fn code(&self, row: usize) -> Option<usize> {
+        match &self.codes {
+            KeyCodes::All(code) => Some(*code),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position in a table")]
+            KeyCodes::Column(column) => (!column.is_null(row)).then(|| column.value(row) as usize),
+        }
+    }
+}
+
+/// What is asked.
+pub struct Request {
+    pub rows: usize,
+    pub columns: HashMap<VariableId, Column>,
+    pub assumptions: HashMap<VariableId, f64>,
+    pub keys: Vec<Key>,
+    pub outputs: Vec<VariableId>,
+}
+
+/// How to compute.
+#[derive(Clone, Copy)]
+pub struct Settings {
+    pub level: Level,
+    pub threads: usize,
+    /// Nulls instead of stopping at rows that can't be used.
+    pub null_invalid: bool,
+    pub block: usize,
+}
+
+/// Values of a column that can't be used.
+#[derive(Clone, Debug)]
+pub struct BadColumn {
+    pub variable: VariableId,
+    pub count: usize,
+    pub row: usize,
+    pub value: f64,
+}
+
+/// Rows that can't be answered.
+#[derive(Clone, Debug)]
+pub struct BadRows {
+    pub why: Unanswerable,
+    pub count: usize,
+    pub row: usize,
+}
+
+pub struct Answer {
+    pub outputs: Vec<Vec<f64>>,
+    /// For each output one byte a row, 1 for null, where any row is null.
+    pub nulls: Vec<Option<Vec<u8>>>,
+    pub bad_columns: Vec<BadColumn>,
+    pub bad_rows: Vec<BadRows>,
+    /// Why a row was nulled: 0 for none, v + 1 for variable v, then the unanswerable patterns.
+    pub reasons: Option<Vec<u16>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stopped {
+    OutOfMemory,
+    Interrupted,
+}
+
+/// Rows with the same things known.
+pub struct Pattern {
+    pub known: Known,
+    pub keys: Vec<usize>,
+    pub count: usize,
+    pub first: usize,
+    pub columns: BTreeSet<VariableId>,
+}
+
+/// The patterns of a frame and, if there are several, its rows in their order.
+pub struct Patterns {
+    pub patterns: Vec<Pattern>,
+    rows: Vec<u32>,
+}
+
+/// What can differ from row to row.
+enum Varies {
+    Present(VariableId),
+    Choice(VariableId),
+    Key(usize),
+}
+
+impl Request {
+    fn is_choice(id: VariableId) -> bool {
+        let variable = &registry().variables[id];
+        variable.role == Role::Input && matches!(variable.kind, Kind::Choice | Kind::Boolean)
+    }
+
+    /// Groups the rows by what is known of them.
+    ///
+    /// # Errors
+    /// Where memory is short.
+    pub fn patterns(&self) -> Result<Patterns, Stopped> {
+        let reach = registry().reach(&self.outputs);
+        let mut varies = Vec::new();
+        for &id in &reach {
+            if let Some(column) = self.columns.get(&id) {
+                if Self::is_choice(id) {
+                    varies.push(Varies::Choice(id));
+                } else if column.nulls.is_some() {
+                    varies.push(Varies::Present(id));
+                }
+            }
+        }
+        // An entry counts by which of its numbers it has.
+        let mut classes: Vec<Vec<usize>> = Vec::new();
+        for (k, key) in self.keys.iter().enumerate() {
+            let entries = key.fields.first().map_or(0, |field| field.1.len());
+            let mut seen: HashMap<Vec<bool>, usize> = HashMap::new();
+            classes.push(
+                (0..entries)
+                    .map(|entry| {
+                        let has = key.fields.iter().filter(|f| reach.contains(&f.0)).map(|f| !f.1[entry].is_nan()).collect();
+                        let next = seen.len();
+                        *seen.entry(has).or_insert(next)
+                    })
+                    .collect(),
+            );
+            if matches!(key.codes, KeyCodes::Column(_)) && key.fields.iter().any(|field| reach.contains(&field.0)) {
+                varies.push(Varies::Key(k));
+            }
+        }
+
+        let feature = |varying: &Varies, row: usize| -> u32 {
+            match varying {
+                Varies::Present(id) => u32::from(self.columns[id].is_null(row)),
+                Varies::Choice(id) => {
+                    let column = &self.columns[id];
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small code")]
+                    if column.is_null(row) { 0 } else { column.value(row) as u32 + 1 }
+                }
+                #[expect(clippy::cast_possible_truncation, reason = "few classes")]
+                Varies::Key(k) => self.keys[*k].code(row).map_or(0, |code| classes[*k][code] as u32 + 1),
+            }
+        };
+        let mut group: Vec<u32> = Vec::new();
+        let mut firsts = vec![0_usize];
+        let mut counts = vec![self.rows];
+        if !varies.is_empty() && self.rows > 0 {
+            group.try_reserve_exact(self.rows).map_err(|_| Stopped::OutOfMemory)?;
+            group.resize(self.rows, 0);
+            for varying in &varies {
+                let mut dense: HashMap<(u32, u32), u32> = HashMap::new();
+                firsts.clear();
+                counts.clear();
+                let mut last = None;
+                for (row, group) in group.iter_mut().enumerate() {
+                    let key = (*group, feature(varying, row));
+                    let number = match last {
+                        Some((known, number)) if known == key => number,
+                        _ => *dense.entry(key).or_insert_with(|| {
+                            firsts.push(row);
+                            counts.push(0);
+                            #[expect(clippy::cast_possible_truncation, reason = "at most one a row")]
+                            let number = (firsts.len() - 1) as u32;
+                            number
+                        }),
+                    };
+                    last = Some((key, number));
+                    counts[number as usize] += 1;
+                    *group = number;
+                }
+            }
+        }
+        let mut rows = Vec::new();
+        if firsts.len() > 1 {
+            rows.try_reserve_exact(self.rows).map_err(|_| Stopped::OutOfMemory)?;
+            rows.resize(self.rows, 0_u32);
+            let mut next: Vec<usize> = counts
+                .iter()
+                .scan(0, |start, count| {
+                    let at = *start;
+                    *start += count;
+                    Some(at)
+                })
+                .collect();
+            for (row, group) in group.iter().enumerate() {
+                let at = &mut next[*group as usize];
+                #[expect(clippy::cast_possible_truncation, reason = "frames are cut below 2^32 rows")]
+                let number = row as u32;
+                rows[*at] = number;
+                *at += 1;
+            }
+        }
+        let patterns = firsts
+            .iter()
+            .zip(&counts)
+            .map(|(&first, &count)| self.pattern(&reach, first, count))
+            .collect();
+        Ok(Patterns { patterns, rows })
+    }
+
+    /// What is known of the rows like `row`.
+    fn pattern(&self, reach: &BTreeSet<VariableId>, row: usize, count: usize) -> Pattern {
+        let mut known = Known::default();
+        let mut columns = BTreeSet::new();
+        let mut keys = Vec::new();
+        for (k, key) in self.keys.iter().enumerate() {
+            let code = if self.rows == 0 && matches!(key.codes, KeyCodes::Column(_)) { None } else { key.code(row) };
+            if let Some(code) = code {
+                keys.push(k);
+                for (id, values) in &key.fields {
+                    known.closed.insert(*id);
+                    if !values[code].is_nan() {
+                        known.supplied.insert(*id);
+                    }
+                }
+            }
+        }
+        known.supplied.extend(self.assumptions.keys());
+        for (id, column) in &self.columns {
+            if self.rows == 0 || !column.is_null(row) {
+                known.supplied.insert(*id);
+                columns.insert(*id);
+            }
+        }
+        known.supplied.retain(|id| reach.contains(id) && !Self::is_choice(*id));
+        known.closed.retain(|id| reach.contains(id));
+        for &id in reach {
+            if Self::is_choice(id) {
+                let value = match self.columns.get(&id) {
+                    Some(column) if self.rows > 0 && !column.is_null(row) => column.value(row),
+                    _ => self.assumptions.get(&id).copied().unwrap_or(registry().variables[id].default),
+                };
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small code")]
+                known.choices.push((id, value as u8));
+            }
+        }
+        Pattern { known, keys, count, first: row, columns }
+    }
+
+    /// Where a supplied variable's values are.
+    fn supply(&self, id: VariableId, pattern: &Pattern) -> Supply {
+        if pattern.columns.contains(&id) {
+            return Supply::Column(self.columns[&id].values);
+        }
+        if let Some(value) = self.assumptions.get(&id) {
+            return Supply::Constant(*value);
+        }
+        for &k in &pattern.keys {
+            for (f, (field, values)) in self.keys[k].fields.iter().enumerate() {
+                let code = self.keys[k].code(pattern.first);
+                if *field == id && code.is_some_and(|code| !values[code].is_nan()) {
+                    return match self.keys[k].codes {
+                        KeyCodes::All(code) => Supply::Constant(values[code]),
+                        KeyCodes::Column(_) => Supply::Entry(k, f),
+                    };
+                }
+            }
+        }
+        Supply::Constant(registry().variables[id].default)
+    }
+}
+
+/// Where the values of a variable that is not computed are.
+#[derive(Clone, Copy, Debug)]
+pub enum Supply {
+    Column(View),
+    Constant(f64),
+    /// A key and the position of the field.
+    Entry(usize, usize),
+}
+
+/// A plan with every variable's place in the arena.
+struct Layout {
+    plan: Plan,
+    slots: HashMap<VariableId, usize>,
+    variables: Vec<VariableId>,
+    supplies: Vec<Option<Supply>>,
+    /// Runs whose inputs are all constant come first, in their own list.
+    constant_steps: Vec<usize>,
+    steps: Vec<usize>,
+    is_constant: Vec<bool>,
+    outputs: Vec<usize>,
+    scratch: usize,
+}
+
+impl Layout {
+    fn new(plan: Plan, request: &Request, pattern: &Pattern) -> Layout {
+        let registry = registry();
+        let mut layout = Layout {
+            plan,
+            slots: HashMap::new(),
+            variables: Vec::new(),
+            supplies: Vec::new(),
+            constant_steps: Vec::new(),
+            steps: Vec::new(),
+            is_constant: Vec::new(),
+            outputs: Vec::new(),
+            scratch: 0,
+        };
+        let sources: BTreeMap<VariableId, Source> = layout.plan.sources.iter().map(|(id, source)| (*id, *source)).collect();
+        for (id, source) in sources {
+            let supply = match source {
+                Source::Model(..) => None,
+                Source::Default => Some(Supply::Constant(default_of(id, &pattern.known))),
+                Source::Supplied => Some(request.supply(id, pattern)),
+            };
+            layout.slots.insert(id, layout.variables.len());
+            layout.is_constant.push(matches!(supply, Some(Supply::Constant(_))));
+            layout.variables.push(id);
+            layout.supplies.push(supply);
+        }
+        for (s, step) in layout.plan.steps.iter().enumerate() {
+            let constant = step.needs.iter().all(|(_, reads)| reads.iter().all(|id| layout.is_constant[layout.slots[id]]));
+            if constant {
+                layout.constant_steps.push(s);
+                for (id, _) in &step.needs {
+                    layout.is_constant[layout.slots[id]] = true;
+                }
+            } else {
+                layout.steps.push(s);
+            }
+        }
+        let most_outputs = registry.models.iter().map(|model| model.outputs.len()).max().unwrap_or(0);
+        layout.scratch = layout.variables.len();
+        layout.outputs = request.outputs.iter().map(|id| layout.slots[id]).collect();
+        debug_assert!(most_outputs < 64);
+        layout
+    }
+}
+
+fn default_of(id: VariableId, known: &Known) -> f64 {
+    known
+        .choices
+        .iter()
+        .find(|choice| choice.0 == id)
+        .map_or(registry().variables[id].default, |choice| f64::from(choice.1))
+}
+
+type Rows = [f64; BLOCK];
+
+/// One thread's memory: a block of every variable, its nulls, and where each block's values are.
+struct Arena {
+    blocks: Vec<Rows>,
+    nulls: Vec<[u8; BLOCK]>,
+    has_nulls: Vec<bool>,
+    at: Vec<*mut f64>,
+    invalid: [u16; BLOCK],
+}
+
+/// Where results go. Tasks write disjoint rows.
+struct Target<'a> {
+    outputs: &'a [*mut f64],
+    nulls: &'a [Option<*mut u8>],
+    reasons: Option<*mut u16>,
+}
+// SAFETY: tasks write disjoint rows.
+unsafe impl Send for Target<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Target<'_> {}
+
+/// What a task found wrong.
+#[derive(Default)]
+struct Found {
+    columns: BTreeMap<VariableId, BadColumn>,
+    nulls: bool,
+}
+
+impl Found {
+    fn note(&mut self, variable: VariableId, row: usize, value: f64) {
+        let bad = self.columns.entry(variable).or_insert(BadColumn { variable, count: 0, row, value });
+        bad.count += 1;
+        if row < bad.row {
+            bad.row = row;
+            bad.value = value;
+        }
+    }
+    fn merge(&mut self, other: Found) {
+        self.nulls |= other.nulls;
+        for (id, bad) in other.columns {
+            match self.columns.get_mut(&id) {
+                None => {
+                    self.columns.insert(id, bad);
+                }
+                Some(mine) => {
+                    mine.count += bad.count;
+                    if bad.row < mine.row {
+                        mine.row = bad.row;
+                        mine.value = bad.value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The rows of a task: a stretch of the frame, or of its rows in the order of patterns.
+#[derive(Clone, Copy)]
+enum RowsOf<'a> {
+    Stretch(usize),
+    Listed(&'a [u32]),
+}
+
+impl RowsOf<'_> {
+    #[inline]
+    fn row(self, i: usize) -> usize {
+        match self {
+            RowsOf::Stretch(start) => start + i,
+            RowsOf::Listed(rows) => rows[i] as usize,
+        }
+    }
+}
+
+impl Arena {
+    fn new(layout: &Layout, settings: &Settings, bad: &mut Found) -> Arena {
+        let scratch = registry().models.iter().map(|model| model.outputs.len()).max().unwrap_or(0);
+        let slots = layout.variables.len();
+        let mut arena = Arena {
+            blocks: vec![[0.0; BLOCK]; slots + scratch],
+            nulls: vec![[0; BLOCK]; slots],
+            has_nulls: vec![false; slots],
+            at: Vec::new(),
+            invalid: [0; BLOCK],
+        };
+        arena.at = arena.blocks.iter_mut().map(|block| block.as_mut_ptr()).collect();
+        for (slot, supply) in layout.supplies.iter().enumerate() {
+            if let Some(Supply::Constant(value)) = supply {
+                let variable = &registry().variables[layout.variables[slot]];
+                let usable = variable.allows(*value);
+                if !usable {
+                    bad.note(layout.variables[slot], 0, *value);
+                }
+                arena.blocks[slot].fill(if usable { *value } else { variable.safe_value() });
+            }
+        }
+        for &step in &layout.constant_steps {
+            arena.step(layout, step, settings.level, BLOCK);
+        }
+        arena
+    }
+
+    /// Runs one model on the block and marks its nulls.
+    fn step(&mut self, layout: &Layout, step: usize, level: Level, rows: usize) {
+        let step = &layout.plan.steps[step];
+        let model = &registry().models[step.model];
+        let mut inputs = [null::<[f64; LANES]>(); MOST_VARIABLES];
+        let mut given = [null::<[f64; LANES]>(); MOST_VARIABLES];
+        let mut outputs = [null_mut::<[f64; LANES]>(); MOST_VARIABLES];
+        for (k, id) in model.inputs.iter().enumerate() {
+            // An input no wanted output reads has no slot: any value will do.
+            let slot = layout.slots.get(id).copied();
+            inputs[k] = slot.map_or(UNREAD.as_ptr(), |slot| self.at[slot]).cast();
+        }
+        for (k, id) in model.outputs.iter().enumerate() {
+            if step.given >> k & 1 == 1 {
+                given[k] = layout.slots.get(id).map_or(UNREAD.as_ptr(), |slot| self.at[*slot]).cast();
+            }
+            let slot = if step.wanted >> k & 1 == 1 { layout.slots[id] } else { layout.scratch + k };
+            outputs[k] = self.at[slot].cast();
+        }
+        (model.entry.run)(level, &Call {
+            inputs: &inputs[..model.inputs.len()],
+            given: &given[..model.outputs.len()],
+            outputs: &outputs[..model.outputs.len()],
+            choices: &step.choices,
+            wanted: step.wanted,
+            packs: rows.div_ceil(LANES),
+        });
+        for (id, reads) in &step.needs {
+            let slot = layout.slots[id];
+            self.has_nulls[slot] = false;
+            // SAFETY: the address is that of a block, or of rows of an output at least as many.
+            let values = unsafe { std::slice::from_raw_parts_mut(self.at[slot], rows) };
+            let impossible = values.iter().fold(false, |any, value| any | value.is_nan());
+            let inherits = reads.iter().any(|read| self.has_nulls[layout.slots[read]]);
+            if !impossible && !inherits {
+                continue;
+            }
+            let mut nulls = [0; BLOCK];
+            for (null, value) in nulls.iter_mut().zip(&*values) {
+                *null = u8::from(value.is_nan());
+            }
+            for read in reads {
+                let read = layout.slots[read];
+                if self.has_nulls[read] {
+                    for (null, other) in nulls.iter_mut().zip(&self.nulls[read]) {
+                        *null |= other;
+                    }
+                }
+            }
+            let safe = registry().variables[*id].safe_value();
+            for (value, null) in values.iter_mut().zip(&nulls) {
+                if *null != 0 {
+                    *value = safe;
+                }
+            }
+            self.nulls[slot] = nulls;
+            self.has_nulls[slot] = true;
+        }
+    }
+
+    /// Brings the supplied values of a block in, each checked against its declaration.
+    fn load(&mut self, layout: &Layout, request: &Request, rows_of: RowsOf, from: usize, rows: usize, found: &mut Found) {
+        self.invalid = [0; BLOCK];
+        for (slot, supply) in layout.supplies.iter().enumerate() {
+            let view = match supply {
+                None | Some(Supply::Constant(_)) => continue,
+                Some(Supply::Column(view)) => Some(*view),
+                Some(Supply::Entry(..)) => None,
+            };
+            let id = layout.variables[slot];
+            let variable = &registry().variables[id];
+            let block = self.blocks[slot].as_mut_ptr();
+            let in_place = match (view, rows_of) {
+                (Some(view), RowsOf::Stretch(start)) if rows % LANES == 0 => {
+                    // SAFETY: within the column.
+                    view.in_place().map(|at| unsafe { at.add(start + from) })
+                }
+                _ => None,
+            };
+            if let Some(at) = in_place {
+                self.at[slot] = at.cast_mut();
+            } else {
+                self.at[slot] = block;
+                let values = &mut self.blocks[slot];
+                for (i, value) in values[..rows].iter_mut().enumerate() {
+                    let row = rows_of.row(from + i);
+                    *value = match (view, supply) {
+                        // SAFETY: within the column.
+                        (Some(view), _) => unsafe { view.read(row) },
+                        (None, Some(Supply::Entry(key, field))) => {
+                            let key = &request.keys[*key];
+                            key.code(row).map_or(f64::NAN, |code| key.fields[*field].1[code])
+                        }
+                        _ => unreachable!("constants are not loaded"),
+                    };
+                }
+                let last = values[rows - 1];
+                values[rows..rows.next_multiple_of(LANES)].fill(last);
+            }
+            // SAFETY: a block, or rows of the caller's column.
+            let values = unsafe { std::slice::from_raw_parts(self.at[slot].cast_const(), rows) };
+            let (low, high) = (variable.low, variable.high);
+            let whole = variable.kind != Kind::Number;
+            let inside = values.iter().fold(true, |all, value| all & (low <= *value) & (*value <= high));
+            if inside && (!whole || values.iter().all(|value| variable.allows(*value))) {
+                continue;
+            }
+            let safe = variable.safe_value();
+            let copy: Vec<f64> = values.to_vec();
+            self.at[slot] = block;
+            for (i, value) in copy.iter().enumerate() {
+                let allowed = variable.allows(*value);
+                self.blocks[slot][i] = if allowed { *value } else { safe };
+                if !allowed {
+                    found.note(id, rows_of.row(from + i), *value);
+                    if self.invalid[i] == 0 {
+                        self.invalid[i] = u16::try_from(id + 1).unwrap_or(u16::MAX);
+                    }
+                }
+            }
+            self.blocks[slot][rows..].fill(safe);
+        }
+    }
+
+    /// Writes a block's answers to their rows.
+    fn store(&mut self, layout: &Layout, target: &Target, rows_of: RowsOf, from: usize, rows: usize, found: &mut Found) {
+        let any_invalid = self.invalid[..rows].iter().any(|reason| *reason != 0);
+        for (o, &slot) in layout.outputs.iter().enumerate() {
+            let output = target.outputs[o];
+            let source = self.at[slot].cast_const();
+            let has_nulls = self.has_nulls[slot] || any_invalid;
+            found.nulls |= has_nulls;
+            for i in 0..rows {
+                let row = rows_of.row(from + i);
+                // SAFETY: within the block and the output.
+                unsafe {
+                    output.add(row).write(source.add(i).read());
+                    if let (true, Some(nulls)) = (has_nulls, target.nulls[o]) {
+                        let null = (self.has_nulls[slot] && self.nulls[slot][i] != 0) || self.invalid[i] != 0;
+                        nulls.add(row).write(u8::from(null));
+                    }
+                }
+            }
+        }
+        if let (true, Some(reasons)) = (any_invalid, target.reasons) {
+            for i in 0..rows {
+                // SAFETY: within the frame.
+                unsafe { reasons.add(rows_of.row(from + i)).write(self.invalid[i]) };
+            }
+        }
+    }
+}
+
+/// What an input no wanted output reads is taken from.
+static UNREAD: Rows = [1.0; BLOCK];
+
+/// A vector of `rows` values, or the knowledge that there is no memory for it.
+fn reserve<T: Clone + Default>(rows: usize) -> Result<Vec<T>, Stopped> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(rows).map_err(|_| Stopped::OutOfMemory)?;
+    values.resize(rows, T::default());
+    Ok(values)
+}
+
+/// Evaluates a request. `stop` is looked at before every block.
+///
+/// # Errors
+/// Where memory is short or the caller stops it.
+pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Result<Answer, Stopped> {
+    let Patterns { patterns, rows } = request.patterns()?;
+    let mut bad_rows = Vec::new();
+    let mut layouts = Vec::new();
+    for pattern in &patterns {
+        match Plan::new(&pattern.known, &request.outputs) {
+            Ok(plan) => layouts.push(Some(Layout::new(plan, request, pattern))),
+            Err(why) => {
+                layouts.push(None);
+                bad_rows.push(BadRows { why, count: pattern.count, row: pattern.first });
+            }
+        }
+    }
+    let mut answer = Answer { outputs: Vec::new(), nulls: Vec::new(), bad_columns: Vec::new(), bad_rows, reasons: None };
+    if !settings.null_invalid && !answer.bad_rows.is_empty() {
+        return Ok(answer);
+    }
+    for _ in &request.outputs {
+        answer.outputs.push(reserve(request.rows)?);
+        answer.nulls.push(Some(reserve::<u8>(request.rows)?));
+    }
+    let mut reasons: Vec<u16> = if settings.null_invalid { reserve(request.rows)? } else { Vec::new() };
+    let outputs: Vec<*mut f64> = answer.outputs.iter_mut().map(Vec::as_mut_ptr).collect();
+    let nulls: Vec<Option<*mut u8>> = answer.nulls.iter_mut().map(|n| n.as_mut().map(Vec::as_mut_ptr)).collect();
+    let target = Target {
+        outputs: &outputs,
+        nulls: &nulls,
+        reasons: settings.null_invalid.then_some(reasons.as_mut_ptr()),
+    };
+
+    let all = Mutex::new(Found::default());
+    let first_reason = registry().variables.len() + 1;
+    let mut start = 0;
+    let mut unanswered = 0;
+    rayon::scope(|scope| {
+        for (pattern, layout) in patterns.iter().zip(&layouts) {
+            let stretch = start..start + pattern.count;
+            start = stretch.end;
+            let Some(layout) = layout else {
+                let reason = u16::try_from(first_reason + unanswered).unwrap_or(u16::MAX);
+                unanswered += 1;
+                for i in stretch {
+                    let row = if rows.is_empty() { i } else { rows[i] as usize };
+                    for nulls in target.nulls.iter().flatten() {
+                        // SAFETY: within the frame.
+                        unsafe { nulls.add(row).write(1) };
+                    }
+                    if let Some(reasons) = target.reasons {
+                        // SAFETY: within the frame.
+                        unsafe { reasons.add(row).write(reason) };
+                    }
+                }
+                all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).nulls = true;
+                continue;
+            };
+            let task_rows = task_rows(pattern.count, settings);
+            let mut from = stretch.start;
+            while from < stretch.end {
+                let to = (from + task_rows).min(stretch.end);
+                let rows_of = if rows.is_empty() { RowsOf::Stretch(from) } else { RowsOf::Listed(&rows[from..to]) };
+                let (all, target) = (&all, &target);
+                scope.spawn(move |_| {
+                    let found = task(request, layout, settings, target, rows_of, to - from, stop);
+                    all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).merge(found);
+                });
+                from = to;
+            }
+        }
+    });
+    if stop.load(Ordering::Relaxed) {
+        return Err(Stopped::Interrupted);
+    }
+    let found = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    answer.bad_columns = found.columns.into_values().collect();
+    if !found.nulls {
+        answer.nulls = request.outputs.iter().map(|_| None).collect();
+    }
+    if settings.null_invalid && (!answer.bad_columns.is_empty() || !answer.bad_rows.is_empty()) {
+        answer.reasons = Some(reasons);
+    }
+    Ok(answer)
+}
+
+/// Rows of one task: a few tasks a thread, whole blocks, and no more than stay in the second-level cache.
+fn task_rows(rows: usize, settings: &Settings) -> usize {
+    const TASKS_PER_THREAD: usize = 4;
+    const MOST: usize = 32_768;
+    (rows / (settings.threads * TASKS_PER_THREAD).max(1)).clamp(settings.block, MOST).next_multiple_of(settings.block)
+}
+
+fn task(
+    request: &Request,
+    layout: &Layout,
+    settings: &Settings,
+    target: &Target,
+    rows_of: RowsOf,
+    rows: usize,
+    stop: &AtomicBool,
+) -> Found {
+    let mut found = Found::default();
+    let mut arena = Arena::new(layout, settings, &mut found);
+    // A constant out of bounds spoils every row.
+    let spoilt = found.columns.keys().next().copied();
+    let mut from = 0;
+    while from < rows && !stop.load(Ordering::Relaxed) {
+        let count = settings.block.min(rows - from);
+        arena.load(layout, request, rows_of, from, count, &mut found);
+        if let Some(id) = spoilt {
+            arena.invalid[..count].fill(u16::try_from(id + 1).unwrap_or(u16::MAX));
+        }
+        for &step in &layout.steps {
+            arena.step(layout, step, settings.level, count);
+        }
+        arena.store(layout, target, rows_of, from, count, &mut found);
+        from += count;
+    }
+    found
+}
+
+/// For each variable involved, where its values come from and for how many rows.
+#[derive(Debug)]
+pub struct Resolved {
+    pub variable: VariableId,
+    pub from: From,
+    pub rows: usize,
+    /// NaN unless the same on all these rows.
+    pub value: f64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum From {
+    Column,
+    Assumption,
+    Entry(usize),
+    Model(&'static str),
+    Default,
+    Missing(String),
+}
+
+/// Where every value comes from.
+///
+/// # Errors
+/// Where memory is short.
+pub fn resolve(request: &Request) -> Result<Vec<Resolved>, Stopped> {
+    let Patterns { patterns, .. } = request.patterns()?;
+    let registry = registry();
+    let mut resolved: Vec<Resolved> = Vec::new();
+    for pattern in &patterns {
+        let mut add = |variable: VariableId, from: From, value: f64| {
+            let same = resolved.iter_mut().find(|r| {
+                r.variable == variable && r.from == from && (r.value.to_bits() == value.to_bits() || r.value.is_nan() == value.is_nan() && r.value.is_nan())
+            });
+            match same {
+                Some(known) => known.rows += pattern.count,
+                None => resolved.push(Resolved { variable, from, rows: pattern.count, value }),
+            }
+        };
+        let plan = match Plan::new(&pattern.known, &request.outputs) {
+            Ok(plan) => plan,
+            Err(why) => {
+                let (Unanswerable::Unknown { output, .. } | Unanswerable::Cycle { output, .. }) = &why;
+                add(*output, From::Missing(why.text(registry)), f64::NAN);
+                continue;
+            }
+        };
+        let mut sources: BTreeMap<VariableId, Source> = plan.sources.iter().map(|(id, source)| (*id, *source)).collect();
+        for step in &plan.steps {
+            for &choice in &registry.models[step.model].choices {
+                let supplied = pattern.columns.contains(&choice) || request.assumptions.contains_key(&choice);
+                sources.insert(choice, if supplied { Source::Supplied } else { Source::Default });
+            }
+        }
+        for (id, source) in sources {
+            match source {
+                Source::Model(model, _) => add(id, From::Model(MODELS[model].name), f64::NAN),
+                Source::Default => add(id, From::Default, registry.variables[id].default),
+                Source::Supplied => match request.supply(id, pattern) {
+                    Supply::Column(_) => add(id, From::Column, f64::NAN),
+                    Supply::Entry(key, _) => add(id, From::Entry(key), f64::NAN),
+                    Supply::Constant(value) if request.assumptions.contains_key(&id) => add(id, From::Assumption, value),
+                    Supply::Constant(value) => {
+                        let key = pattern.keys.iter().copied().find(|k| request.keys[*k].fields.iter().any(|f| f.0 == id));
+                        add(id, key.map_or(From::Default, From::Entry), value);
+                    }
+                },
+            }
+        }
+    }
+    Ok(resolved)
+}

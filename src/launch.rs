@@ -1,0 +1,298 @@
+//! When a chip launches: T = T₀ + N Tᵣ + G.
+//!
+//! T₀ are the planned months; N the respins, P(0) = p₁ and P(n) = (1-p₁) p₂ (1-p₂)^(n-1); G an overrun before tape-out with
+//! the Erlang law of shape s and scale θ, F(x) = 1 - e^(-x/θ) Σ_{i<s} (x/θ)^i / i!. Nothing is sampled: the law is cut into
+//! cells, one for each number of respins and month, each with its exact mass and mean.
+
+use crate::finance::{MONTHS_PER_YEAR, deferred_annuity, present_value_of_flow};
+use crate::number::Number;
+
+/// More respins than this count as this many.
+pub const MOST_RESPINS: usize = 59;
+/// Probability below which nothing is followed further: 1000 such cells are lost in the last digit.
+const NEGLIGIBLE: f64 = 1e-17;
+/// Beyond this, e^-z is no longer told from 0.
+const FARTHEST: f64 = 700.0;
+
+/// The law of the launch month.
+#[derive(Clone, Copy)]
+pub struct LaunchLaw<N> {
+    pub planned_months: N,
+    pub respin_months: N,
+    /// Chance that first silicon is good.
+    pub first_probability: N,
+    /// The same for later silicon.
+    pub later_probability: N,
+    pub overrun_shape: N,
+    pub overrun_months: N,
+}
+
+/// P(G > x) by Erlang's sum and the next term, e^-z z^s / s!: their sum is the survival of shape s + 1.
+#[inline(always)]
+fn survival_and_next<N: Number>(shape: N, z: N, e_minus_z: N) -> (N, N) {
+    let last = shape.highest();
+    let mut term = N::one();
+    let mut sum = N::zero();
+    let mut next = N::one();
+    let mut i = 0.0;
+    while i <= last {
+        sum = sum + N::select(N::of(i).lt(shape), term, N::zero());
+        next = N::select(shape.eq(N::of(i)), term, next);
+        i += 1.0;
+        term = term * z / i;
+    }
+    (sum * e_minus_z, next * e_minus_z)
+}
+
+impl<N: Number> LaunchLaw<N> {
+    /// Without an overrun the shape counts as 0: all mass at the start.
+    #[inline(always)]
+    fn shape(&self) -> N {
+        N::select(self.overrun_months.le(N::zero()), N::zero(), self.overrun_shape)
+    }
+    #[inline(always)]
+    fn per_month(&self) -> N {
+        let none = self.overrun_months.le(N::zero());
+        N::select(none, N::one(), N::one() / N::select(none, N::one(), self.overrun_months))
+    }
+    /// P(G > x).
+    #[inline(always)]
+    pub fn overrun_survival(&self, x: N) -> N {
+        let z = (x.positive_part() * self.per_month()).min(N::of(FARTHEST));
+        let (survival, _) = survival_and_next(self.shape(), z, (-z).exp());
+        N::select(x.lt(N::zero()), N::one(), survival)
+    }
+    #[inline(always)]
+    pub fn respins_mean(&self) -> N {
+        (-self.first_probability + 1.0) / self.later_probability
+    }
+    #[inline(always)]
+    pub fn months_mean(&self) -> N {
+        self.planned_months + self.respins_mean() * self.respin_months + self.overrun_shape * self.overrun_months
+    }
+    #[inline(always)]
+    pub fn months_sd(&self) -> N {
+        let p = self.later_probability;
+        let second_moment = (-self.first_probability + 1.0) * (-p + 2.0) / (p * p);
+        let mean = self.respins_mean();
+        let respins_variance = (second_moment - mean * mean).positive_part();
+        let overrun_variance = self.overrun_shape * self.overrun_months * self.overrun_months;
+        (respins_variance * self.respin_months * self.respin_months + overrun_variance).sqrt()
+    }
+    /// P(T <= deadline).
+    #[inline(always)]
+    pub fn on_time_probability(&self, deadline_months: N) -> N {
+        let mut probability = N::zero();
+        for branch in self.branches() {
+            let overrun = deadline_months - branch.months;
+            let survival = self.overrun_survival(overrun);
+            // Without an overrun the launch is at the branch's month itself, which is in time.
+            probability = probability + branch.probability * (-survival + 1.0);
+        }
+        probability
+    }
+    /// 0, 1, 2, … respins, while any row still has a chance of that many.
+    #[inline(always)]
+    pub fn branches(self) -> Branches<N> {
+        Branches { law: self, respins: 0, at_least: N::one() }
+    }
+}
+
+/// A number of respins: its chance and the month of launch without an overrun.
+#[derive(Clone, Copy)]
+pub struct Branch<N> {
+    pub respins: usize,
+    pub probability: N,
+    pub months: N,
+}
+
+pub struct Branches<N> {
+    law: LaunchLaw<N>,
+    respins: usize,
+    /// Chance of as many respins or more.
+    at_least: N,
+}
+
+impl<N: Number> Iterator for Branches<N> {
+    type Item = Branch<N>;
+    #[inline(always)]
+    fn next(&mut self) -> Option<Branch<N>> {
+        let negligible = self.at_least.lt(N::of(NEGLIGIBLE));
+        if self.respins > MOST_RESPINS || (self.respins > 1 && N::all(negligible)) {
+            return None;
+        }
+        let good = if self.respins == 0 { self.law.first_probability } else { self.law.later_probability };
+        let stops_here = if self.respins == MOST_RESPINS { self.at_least } else { self.at_least * good };
+        #[expect(clippy::cast_precision_loss, reason = "at most 59")]
+        let count = self.respins as f64;
+        let branch = Branch {
+            respins: self.respins,
+            probability: N::select(negligible, N::zero(), stops_here),
+            months: self.law.planned_months + self.law.respin_months * count,
+        };
+        self.at_least = self.at_least * (-good + 1.0);
+        self.respins += 1;
+        Some(branch)
+    }
+}
+
+/// A month in which a branch may launch.
+#[derive(Clone, Copy)]
+pub struct Cell<N> {
+    pub month: usize,
+    /// Chance of this branch and this month.
+    pub mass: N,
+    /// Mean launch within the month, 0 to 1.
+    pub offset: N,
+    /// Earliest launch within the month.
+    pub start: N,
+    /// P(G > x) at the cell's two ends.
+    pub survival_before: N,
+    pub survival_after: N,
+}
+
+/// The cells of one branch in order of months; afterwards `beyond` is the chance of a launch after the last.
+pub struct Cells<N> {
+    branch: Branch<N>,
+    shape: N,
+    per_month: N,
+    mean_overrun: N,
+    /// e^(-x/θ) at the first month's edge after the branch's start, and over a whole month.
+    to_first_edge: N,
+    over_a_month: N,
+    month: usize,
+    horizon: usize,
+    e_minus_z: N,
+    survival: N,
+    survival_next: N,
+    done: bool,
+}
+
+impl<N: Number> Cells<N> {
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a month, cut to the horizon")]
+    pub fn new(law: &LaunchLaw<N>, branch: Branch<N>, horizon: usize) -> Self {
+        let per_month = law.per_month();
+        let to_edge = branch.months.floor() + 1.0 - branch.months;
+        let earliest = -((-branch.months).highest());
+        Cells {
+            branch,
+            shape: law.shape(),
+            per_month,
+            mean_overrun: law.shape() * law.overrun_months,
+            to_first_edge: (-(to_edge * per_month).min(N::of(FARTHEST))).exp(),
+            over_a_month: (-per_month.min(N::of(FARTHEST))).exp(),
+            month: earliest.max(0.0) as usize,
+            horizon,
+            e_minus_z: N::one(),
+            survival: N::one(),
+            survival_next: N::one(),
+            done: false,
+        }
+    }
+    /// Chance of this branch and a launch after the horizon.
+    #[inline(always)]
+    pub fn beyond(&self) -> N {
+        self.branch.probability * self.survival
+    }
+}
+
+impl<N: Number> Iterator for Cells<N> {
+    type Item = Cell<N>;
+    #[inline(always)]
+    fn next(&mut self) -> Option<Cell<N>> {
+        if self.done || self.month >= self.horizon {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
+        let month = self.month as f64;
+        let start = -self.branch.months + month;
+        let end = start + 1.0;
+        let (from, to) = (start.positive_part(), end.positive_part());
+        let begun = N::zero().lt(end);
+        let first = end.le(N::one());
+        self.e_minus_z =
+            N::select(begun, N::select(first, self.to_first_edge, self.e_minus_z * self.over_a_month), N::one());
+        let z = (to * self.per_month).min(N::of(FARTHEST));
+        let (survival, next_term) = survival_and_next(self.shape, z, self.e_minus_z);
+        let over = survival.lt(N::of(NEGLIGIBLE));
+        let survival = N::select(begun, N::select(over, N::zero(), survival), N::one());
+        let survival_next = N::select(begun, N::select(over, N::zero(), survival + next_term), N::one());
+
+        let share = self.survival - survival;
+        let weighted = self.mean_overrun * (self.survival_next - survival_next);
+        let some = N::zero().lt(share);
+        let mean = (weighted / N::select(some, share, N::one())).max(from).min(to);
+        let cell = Cell {
+            month: self.month,
+            mass: self.branch.probability * share,
+            offset: N::select(some, mean - start, N::zero()),
+            start: from - start,
+            survival_before: self.survival,
+            survival_after: survival,
+        };
+        self.survival = survival;
+        self.survival_next = survival_next;
+        self.month += 1;
+        self.done = N::all(survival.le(N::zero()));
+        Some(cell)
+    }
+}
+
+/// Saving per unit a year of a chip launched at `launch_months` that serves `life_years`, by continuous intensities a year:
+/// p₀ A(r+h+g) - c A(r+h) with A(x) = (e^(-xT) - e^(-x(T+L))) / x.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the closed form's own variables")]
+pub fn constant_path_saving_usd<N: Number>(
+    chip_price_usd: N,
+    unit_price_usd: N,
+    merchant_decline: N,
+    launch_months: N,
+    life_years: N,
+    discount: N,
+    hazard: N,
+) -> N {
+    let launch_years = launch_months / MONTHS_PER_YEAR;
+    chip_price_usd * deferred_annuity(discount + hazard + merchant_decline, launch_years, life_years)
+        - unit_price_usd * deferred_annuity(discount + hazard, launch_years, life_years)
+}
+
+/// E e^(-aT), T in years: e^(-aT₀) [p₁ + (1-p₁) p₂ z / (1 - (1-p₂) z)] (1 + aθ)^-s, z = e^(-a Tᵣ).
+#[inline(always)]
+fn discounted<N: Number>(law: &LaunchLaw<N>, rate_per_year: N) -> N {
+    let a = rate_per_year / MONTHS_PER_YEAR;
+    let z = (-(a * law.respin_months)).exp();
+    let p2 = law.later_probability;
+    let respins = law.first_probability + (-law.first_probability + 1.0) * p2 * z / (-((-p2 + 1.0) * z) + 1.0);
+    let overrun = (-(law.overrun_shape * (a * law.overrun_months).ln_1p())).exp();
+    (-(a * law.planned_months)).exp() * respins * overrun
+}
+
+/// Mean and standard deviation of the constant-path saving when the launch follows `law`.
+#[inline(always)]
+pub fn stochastic_saving<N: Number>(
+    law: &LaunchLaw<N>,
+    chip_price_usd: N,
+    unit_price_usd: N,
+    merchant_decline: N,
+    units_per_year: N,
+    life_years: N,
+    discount: N,
+    hazard: N,
+) -> (N, N) {
+    let (a, b) = (discount + hazard + merchant_decline, discount + hazard);
+    let merchant = units_per_year * chip_price_usd * present_value_of_flow(a, life_years);
+    let own = -(units_per_year * unit_price_usd * present_value_of_flow(b, life_years));
+    let (phi_a, phi_b) = (discounted(law, a), discounted(law, b));
+    let mean = merchant * phi_a + own * phi_b;
+    let variance = merchant * merchant * (discounted(law, a + a) - phi_a * phi_a)
+        + merchant * own * 2.0 * (discounted(law, a + b) - phi_a * phi_b)
+        + own * own * (discounted(law, b + b) - phi_b * phi_b);
+    (mean, variance.positive_part().sqrt())
+}
+
+/// Share of a triangular window's revenue lost by entering late: D (3W - D) / (2 W²), W half the window.
+#[inline(always)]
+pub fn triangular_delay_loss_share<N: Number>(delay: N, half_window: N) -> N {
+    delay * (half_window * 3.0 - delay) / (half_window * half_window * 2.0)
+}

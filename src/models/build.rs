@@ -1,0 +1,365 @@
+//! What designing one's own accelerator gains over buying the merchant one.
+//!
+//!     saving per own unit   u(t) = ratio · price (1-d_m)^t - own price (1-d_a)^t + opex saving;  none bought while u < 0
+//!     live(t) = residual + (1 - residual) e^(-η (x - freeze)⁺/12)
+//!     month's flow          v = min(addressable · D, peak) / 12 · u · live · (1+r)^-t         (mid-month)
+//!     saving given launch   S(x), `saving.rs`;  cost given respins n and launch: dated payments, discounted
+//!     NPV = S - NRE over the cells of the launch law, `launch.rs`, `risk.rs`
+//!
+//! Everything is a present value at the decision, over 120 months. Mean, spread, chance of a gain and quantiles are over
+//! schedule risk alone: obsolescence is a gradual loss of eligible work, in the mean, and what else is uncertain belongs in
+//! more rows. Each piece is standard; ASIC Clouds (Magaki et al., ISCA 2016), Chiplet Actuary (Feng and Ma, DAC 2022) and
+//! McKinsey's cost of delay are limits of it. The joint treatment by row is our own.
+
+use crate::finance::MONTHS_PER_YEAR;
+use crate::launch::LaunchLaw;
+use crate::market::{HORIZON, Market, Month, Path, lifetime_spend_usd};
+use crate::number::Number;
+use crate::risk::{Payments, Programme};
+use crate::saving::{Launches, Months, Saving, months};
+use crate::variable::{HUGE, INFINITE, NONE, choices, model};
+
+choices!(
+    /// Whether any volume pays, and if none does, why.
+    BuildStatus { Ok "ok", NoVolumePays "no_volume_pays", LaunchBeyondHorizon "launch_beyond_horizon" }
+);
+
+/// Shares of launches below which the three quantiles lie.
+const QUANTILES: [f64; 3] = [0.05, 0.5, 0.95];
+/// No volume is looked for beyond this many units a year.
+const MOST_UNITS_PER_YEAR: f64 = 1e15;
+/// Parity of prices is looked for within a century.
+const LATEST_PARITY_MONTHS: f64 = 1200.0;
+
+/// What one month's own chips are worth, for the break-even volume.
+struct Volume<N: Number> {
+    /// Demand per unit of today's demand, and its fading.
+    growth: Months<N>,
+    decay: Months<N>,
+    /// Present value of one own unit a year bought in the month, times the expected share in service.
+    worth_usd: Months<N>,
+    addressable_share: N,
+    cap_units_per_year: N,
+    peak_units_per_year: N,
+}
+
+impl<N: Number> Volume<N> {
+    #[inline(always)]
+    fn saving_usd(&self, units_per_year: N) -> N {
+        let mut total = N::zero();
+        let mut k = 0;
+        while k < HORIZON {
+            let demand = (units_per_year * N::restore(self.growth[k])).min(self.cap_units_per_year) * N::restore(self.decay[k]);
+            let own = (self.addressable_share * demand).min(self.peak_units_per_year);
+            total = total + own * N::restore(self.worth_usd[k]);
+            k += 1;
+        }
+        total
+    }
+
+    /// Demand today at which the saving covers `cost_usd`; infinite where none does. Bisection in its logarithm, then one
+    /// Newton step: the saving is piecewise linear, so that the step is exact and carries the derivative.
+    #[inline(always)]
+    fn breakeven_units_per_year(&self, cost_usd: N) -> N {
+        const HALVINGS: u32 = 56;
+        let pays = cost_usd.lt(self.saving_usd(N::of(MOST_UNITS_PER_YEAR)));
+        let (mut low, mut high) = (N::of(-40.0), N::of(MOST_UNITS_PER_YEAR.ln()));
+        let mut i = 0;
+        while i < HALVINGS {
+            let middle = (low + high) * 0.5;
+            let enough = cost_usd.constant().le(self.saving_usd(middle.exp()).constant());
+            high = N::select(enough, middle, high);
+            low = N::select(enough, low, middle);
+            i += 1;
+        }
+        let root = high.constant().exp();
+        let nudge = 1e-7;
+        let rise = self.saving_usd(root * (1.0 + nudge)) - self.saving_usd(root * (1.0 - nudge));
+        let slope = (rise / (root * (2.0 * nudge))).constant();
+        let steps = N::zero().lt(slope);
+        let newton = root - (self.saving_usd(root) - cost_usd) / N::select(steps, slope, N::one());
+        let units = N::select(N::zero().lt(cost_usd), N::select(steps, newton.positive_part(), root), N::zero());
+        N::select(pays, units, N::of(f64::INFINITY))
+    }
+}
+
+/// Month in which the own unit first costs as much as the merchant work it replaces; infinite if never within a century.
+#[inline(always)]
+fn parity_months<N: Number>(lead_usd: impl Fn(N) -> N) -> N {
+    const HALVINGS: u32 = 60;
+    let (mut low, mut high) = (N::zero(), N::of(LATEST_PARITY_MONTHS));
+    let lasts = N::zero().lt(lead_usd(high));
+    let mut i = 0;
+    while i < HALVINGS {
+        let middle = (low + high) * 0.5;
+        let cheaper = N::zero().lt(lead_usd(middle).constant());
+        low = N::select(cheaper, middle, low);
+        high = N::select(cheaper, high, middle);
+        i += 1;
+    }
+    let nudge = 1e-4;
+    let root = high.constant();
+    let slope = ((lead_usd(root + nudge) - lead_usd(root - nudge)) / (2.0 * nudge)).constant();
+    let steps = slope.lt(N::zero()) & N::zero().lt(root);
+    let newton = root - lead_usd(root) / N::select(steps, slope, N::one());
+    let ahead_at_all = N::zero().lt(lead_usd(N::zero()));
+    let months = N::select(ahead_at_all, N::select(steps, newton.positive_part(), root), N::zero());
+    N::select(lasts, N::of(f64::INFINITY), months)
+}
+
+model! {
+    /// What designing one's own accelerator gains over buying the merchant one.
+    Build = "build";
+    inputs {
+        /// Fall of the own unit's price.
+        build_asic_decline_per_year: number "1/year" [-10.0, 0.99], default 0.0, typical [-0.2, 0.2], Judgement "memory -20 to +40 %, wafers +3 %, packaging +15 % a year: no sign";
+        /// Present value over an own unit's life of the power and space it saves against the merchant work it replaces.
+        build_opex_saving_usd: number "USD" [-1e9, 1e9], default 0.0, typical [-3000.0, 3700.0], Judgement "equal power for equal work";
+        /// Most own units that can be bought a year.
+        build_peak_units_per_year: number "1/year" [0.0, INFINITE], default INFINITE, typical [1e3, 3e6], Definition "no limit";
+        /// Share of demand that own units can serve.
+        build_addressable_share: number "1" [0.0, 1.0], default 1.0, typical [0.3, 0.9], Definition "all of it";
+        /// Months in which own units take over their share, linearly.
+        build_ramp_months: number "months" [0.0, 600.0], default NONE, typical [3.0, 24.0], Judgement "TPU v2 onward: three quarters to two years";
+        /// Months from launch during which the chip is bought.
+        build_life_months: number "months" [0.0, 1200.0], default NONE, typical [18.0, 72.0], Judgement "one to three generations of 12-24 months";
+        /// Intensity at which eligible work is lost from the architecture's freeze on.
+        build_obsolescence_per_year: number "1/year" [0.0, 20.0], default NONE, typical [0.02, 0.4], Judgement "fixed-function 0.20, flexible 0.05";
+        /// Share of the work that obsolescence leaves.
+        build_residual_share: number "1" [0.0, 1.0], default 0.0, typical [0.0, 0.8], Definition "obsolescence takes everything in the end";
+    }
+    choices {
+        /// Whether the owner buys merchant chips again once they are cheaper.
+        build_stop_when_dearer: bool = true, "the owner's free choice";
+    }
+    reads {
+        build_units_per_year build_demand_growth_per_year build_demand_half_life_months build_demand_cap_units_per_year
+        build_performance_ratio chip_price_usd build_merchant_decline_per_year discount_rate_per_year lifetime_inference_usd
+        asic_unit_price_usd programme_freeze_months programme_tapeout_months programme_planned_months
+        first_silicon_probability later_silicon_probability respin_months programme_overrun_shape programme_overrun_months
+        programme_fixed_usd programme_mask_usd programme_respin_usd programme_burn_usd_per_month programme_launch_usd
+        programme_nre_scale
+    }
+    outputs {
+        /// Expected saving, before the programme's cost.
+        lifetime_saving_usd: "USD" [-HUGE, HUGE];
+        /// Expected cost of the programme, discounted.
+        programme_nre_pv_usd: "USD" [0.0, HUGE];
+        /// Expected net present value of building.
+        build_npv_usd: "USD" [-HUGE, HUGE];
+        /// The saving over all inference demand at merchant prices.
+        lifetime_saving_share: "1" [-HUGE, HUGE];
+        /// Present value of the merchant spending that own units displace.
+        build_displaced_usd: "USD" [0.0, HUGE];
+        /// The saving over the spending that own units displace.
+        build_saving_on_displaced_share: "1" [-HUGE, HUGE];
+    }
+    summaries {
+        /// Standard deviation of the net present value over schedule risk.
+        build_npv_sd_usd: "USD" [0.0, HUGE];
+        /// Chance over schedule risk that building pays.
+        build_npv_positive_probability: "1" [0.0, 1.0];
+        /// 5 % quantile of the net present value over schedule risk.
+        build_npv_p05_usd: "USD" [-HUGE, HUGE];
+        /// Median of the net present value over schedule risk.
+        build_npv_p50_usd: "USD" [-HUGE, HUGE];
+        /// 95 % quantile of the net present value over schedule risk.
+        build_npv_p95_usd: "USD" [-HUGE, HUGE];
+        /// Loss of net present value if everything is one month later.
+        build_delay_cost_usd_per_month: "USD/month" [-HUGE, HUGE];
+        /// Month by which the expected discounted saving covers the expected discounted cost; infinite if never.
+        build_payback_months: "months" [0.0, INFINITE];
+        /// Demand today at which the expected net present value is 0; infinite if none is enough.
+        build_breakeven_units_per_year: "1/year" [0.0, INFINITE];
+        /// Lifetime inference at that demand.
+        build_breakeven_inference_usd: "USD" [0.0, INFINITE];
+        /// Month in which merchant work is as cheap as the own unit; infinite if never within a century.
+        build_parity_months: "months" [0.0, INFINITE];
+    }
+    statuses {
+        /// Why no volume breaks even.
+        build_status: BuildStatus;
+    }
+    equations(x, given) {
+        let wanted = given.wanted;
+        let market = Market {
+            units_per_year: x.build_units_per_year,
+            growth_per_year: x.build_demand_growth_per_year,
+            half_life_months: x.build_demand_half_life_months,
+            cap_units_per_year: x.build_demand_cap_units_per_year,
+            price_usd: x.build_performance_ratio * x.chip_price_usd,
+            decline_per_year: x.build_merchant_decline_per_year,
+            discount_rate_per_year: x.discount_rate_per_year,
+        };
+        let wants_volume = wanted.build_breakeven_units_per_year || wanted.build_breakeven_inference_usd || wanted.build_status;
+        let wants_service = wants_volume
+            || wanted.build_payback_months
+            || wanted.build_displaced_usd
+            || wanted.build_saving_on_displaced_share;
+
+        // The flow of savings.
+        let own_decline_log = (-x.build_asic_decline_per_year).ln_1p();
+        let mut own_price_usd = Path::new(x.asic_unit_price_usd, own_decline_log);
+        let mut month = Month::first(&market);
+        let mut growth_path = Path::new(N::one(), market.growth_per_year.ln_1p());
+        let mut flow_usd = months::<N>();
+        let mut displaced_usd = months::<N>();
+        let mut worth_usd = months::<N>();
+        let mut growth = months::<N>();
+        let mut decay = months::<N>();
+        let mut mid_month = 0.5;
+        let mut k = 0;
+        while k < HORIZON {
+            let lead_usd = month.price_usd.now - own_price_usd.now + x.build_opex_saving_usd;
+            let (unit_saving_usd, bought) = if x.build_stop_when_dearer {
+                (lead_usd.positive_part(), N::select(N::zero().lt(lead_usd), N::one(), N::zero()))
+            } else {
+                (lead_usd, N::one())
+            };
+            let since_freeze = (-x.programme_freeze_months + mid_month).positive_part();
+            let fresh = (-(x.build_obsolescence_per_year * since_freeze / MONTHS_PER_YEAR)).exp();
+            let live = x.build_residual_share + (-x.build_residual_share + 1.0) * fresh;
+            let own_units = (x.build_addressable_share * month.units_per_year()).min(x.build_peak_units_per_year);
+            let today = live * month.discount.now / MONTHS_PER_YEAR;
+            flow_usd[k] = (own_units * unit_saving_usd * today).save();
+            if wants_service {
+                displaced_usd[k] = (own_units * bought * month.price_usd.now * today).save();
+                worth_usd[k] = (unit_saving_usd * today).save();
+                growth[k] = growth_path.now.save();
+                decay[k] = month.decay.now.save();
+            }
+            month.step();
+            growth_path.step();
+            own_price_usd.step();
+            mid_month += 1.0;
+            k += 1;
+        }
+
+        // Saving and cost over the launch law.
+        let saving = Saving::new(&flow_usd, x.build_ramp_months, x.build_life_months);
+        let programme = Programme {
+            law: LaunchLaw {
+                planned_months: x.programme_planned_months,
+                respin_months: x.respin_months,
+                first_probability: x.first_silicon_probability,
+                later_probability: x.later_silicon_probability,
+                overrun_shape: x.programme_overrun_shape,
+                overrun_months: x.programme_overrun_months,
+            },
+            saving: &saving,
+            payments: Payments {
+                scale: x.programme_nre_scale,
+                fixed_usd: x.programme_fixed_usd,
+                mask_usd: x.programme_mask_usd,
+                respin_usd: x.programme_respin_usd,
+                burn_usd_per_month: x.programme_burn_usd_per_month,
+                launch_usd: x.programme_launch_usd,
+                tapeout_months: x.programme_tapeout_months.min(x.programme_planned_months),
+                respin_months: x.respin_months,
+                rate: x.discount_rate_per_year.ln_1p() / MONTHS_PER_YEAR,
+            },
+        };
+        let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
+        let expected = programme.expected(
+            0,
+            #[inline(always)]
+            |cell| if let Some(launches) = &mut launches { launches.add(cell.month, cell.offset, cell.mass) },
+        );
+        let lifetime_saving_usd = given.lifetime_saving_usd(expected.saving);
+        let programme_nre_pv_usd = given.programme_nre_pv_usd(expected.cost);
+        let build_npv_usd = given.build_npv_usd(lifetime_saving_usd - programme_nre_pv_usd);
+        let lifetime_saving_share = given.lifetime_saving_share(lifetime_saving_usd / x.lifetime_inference_usd);
+        let build_npv_sd_usd = expected.sd;
+
+        // Chances and quantiles. What the caller states of the mean is known at the decision and moves every outcome.
+        let shift_usd = build_npv_usd - (expected.saving - expected.cost);
+        let build_npv_positive_probability = if wanted.build_npv_positive_probability {
+            programme.probability_above(-shift_usd)
+        } else {
+            N::zero()
+        };
+        let wants_quantiles = wanted.build_npv_p05_usd || wanted.build_npv_p50_usd || wanted.build_npv_p95_usd;
+        let [p05, p50, p95] = if wants_quantiles { programme.quantiles(QUANTILES) } else { [N::zero(); 3] };
+        let (build_npv_p05_usd, build_npv_p50_usd, build_npv_p95_usd) = (p05 + shift_usd, p50 + shift_usd, p95 + shift_usd);
+        let build_delay_cost_usd_per_month = if wanted.build_delay_cost_usd_per_month {
+            let later = programme.expected(
+                1,
+                #[inline(always)]
+                |_| {},
+            );
+            (expected.saving - expected.cost) - (later.saving - later.cost)
+        } else {
+            N::zero()
+        };
+
+        // Month by month: payback, displaced spending, break-even.
+        let mut paid_back = N::zero();
+        let mut cumulative_usd = N::zero();
+        let mut displaced_total_usd = N::zero();
+        if let Some(launches) = &launches {
+            let in_service = launches.in_service();
+            let mut k = 0;
+            while k < HORIZON {
+                let share = N::restore(in_service[k]);
+                let uncovered = cumulative_usd.lt(programme_nre_pv_usd);
+                paid_back = paid_back + N::select(uncovered, N::one(), N::zero());
+                cumulative_usd = cumulative_usd + share * N::restore(flow_usd[k]);
+                displaced_total_usd = displaced_total_usd + share * N::restore(displaced_usd[k]);
+                worth_usd[k] = (share * N::restore(worth_usd[k])).save();
+                k += 1;
+            }
+        }
+        let build_displaced_usd = given.build_displaced_usd(displaced_total_usd);
+        let displaces = N::zero().lt(build_displaced_usd);
+        let build_saving_on_displaced_share = given.build_saving_on_displaced_share(N::select(
+            displaces,
+            lifetime_saving_usd / N::select(displaces, build_displaced_usd, N::one()),
+            N::zero(),
+        ));
+        let covered = programme_nre_pv_usd.le(cumulative_usd);
+        let build_payback_months = N::select(covered, paid_back, N::of(f64::INFINITY));
+        let volume = Volume {
+            growth,
+            decay,
+            worth_usd,
+            addressable_share: x.build_addressable_share,
+            cap_units_per_year: x.build_demand_cap_units_per_year,
+            peak_units_per_year: x.build_peak_units_per_year,
+        };
+        let build_breakeven_units_per_year =
+            if wants_volume { volume.breakeven_units_per_year(programme_nre_pv_usd) } else { N::zero() };
+        let breaks_even = build_breakeven_units_per_year.lt(N::of(f64::INFINITY));
+        let build_breakeven_inference_usd = if wanted.build_breakeven_inference_usd {
+            let scale = N::select(breaks_even, build_breakeven_units_per_year, N::one());
+            let inference_usd = lifetime_spend_usd(&Market { units_per_year: scale, ..market });
+            N::select(breaks_even, inference_usd, N::of(f64::INFINITY))
+        } else {
+            N::zero()
+        };
+        let build_parity_months = if wanted.build_parity_months {
+            let merchant_decline_log = (-x.build_merchant_decline_per_year).ln_1p();
+            parity_months(
+                #[inline(always)]
+                |months: N| {
+                let years = months / MONTHS_PER_YEAR;
+                market.price_usd * (merchant_decline_log * years).exp() + x.build_opex_saving_usd
+                    - x.asic_unit_price_usd * (own_decline_log * years).exp()
+                },
+            )
+        } else {
+            N::zero()
+        };
+        let too_late = N::of(crate::market::HORIZON_MONTHS).le(x.programme_planned_months);
+        let build_status = N::select(
+            breaks_even,
+            BuildStatus::Ok.number(),
+            N::select(too_late, BuildStatus::LaunchBeyondHorizon.number(), BuildStatus::NoVolumePays.number()),
+        );
+        Outputs {
+            lifetime_saving_usd, programme_nre_pv_usd, build_npv_usd, lifetime_saving_share, build_displaced_usd,
+            build_saving_on_displaced_share, build_npv_sd_usd, build_npv_positive_probability, build_npv_p05_usd,
+            build_npv_p50_usd, build_npv_p95_usd, build_delay_cost_usd_per_month, build_payback_months,
+            build_breakeven_units_per_year, build_breakeven_inference_usd, build_parity_months, build_status,
+        }
+    }
+}

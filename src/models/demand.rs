@@ -1,0 +1,164 @@
+//! What inference will need and cost on merchant chips.
+//!
+//!     D(t) = min(cap, D₀ (1+γ)^t) · 2^(-x/h)
+//!     lifetime inference = Σₖ D(t)/12 · ratio · price · (1-d)^t · (1+r)^-t,   t at mid-month, 120 months
+//!
+//! D₀ counts own units bought a year: one own unit does the work of build_performance_ratio merchant units. It is given, or
+//! follows from yearly spending, or from inference as a multiple of the training cost. Definitions.
+
+use crate::market::{HORIZON, Market, lifetime_spend_usd};
+use crate::number::Number;
+use crate::variable::{HUGE, INFINITE, NONE, choices, model};
+
+const _: () = assert!(HORIZON == 120, "the pages say 120 months");
+
+choices!(
+    /// Whether any demand reaches the stated inference.
+    DemandStatus { Ok "ok", CapTooLow "cap_too_low" }
+);
+
+model! {
+    /// What inference will need and cost on merchant chips.
+    Demand = "demand";
+    inputs {
+        /// Price of one merchant chip at the decision.
+        chip_price_usd: number "USD" [0.0, 1e9], default NONE, typical [15e3, 60e3], Estimate "price of the chip";
+        /// Work of one own unit over that of one merchant chip at the decision.
+        build_performance_ratio: number "1" [1e-4, 1e4], default 1.0, typical [0.2, 8.0], Definition "equal chips";
+        /// Growth of demand.
+        build_demand_growth_per_year: number "1/year" [-0.99, 10.0], default 0.0, typical [-0.1, 0.9], Definition "constant demand";
+        /// Months in which demand for this work halves.
+        build_demand_half_life_months: number "months" [0.1, INFINITE], default INFINITE, typical [4.0, 18.0], Definition "demand does not fade";
+        /// Demand beyond which growth stops.
+        build_demand_cap_units_per_year: number "1/year" [0.0, INFINITE], default INFINITE, typical [1e5, 1e7], Definition "no cap";
+        /// Fall of the merchant price for the same work.
+        build_merchant_decline_per_year: number "1/year" [-10.0, 0.99], default NONE, typical [0.1, 0.4], Measured "Epoch AI: FLOP per dollar 1.30-1.39 a year";
+        /// Discount rate.
+        discount_rate_per_year: number "1/year" [-0.5, 10.0], default 0.10, typical [0.06, 0.25], Judgement "cost of capital 9-14 %";
+    }
+    choices {}
+    reads { build_units_per_year }
+    outputs {
+        /// Present value at the decision of all inference demand on merchant chips.
+        lifetime_inference_usd: "USD" [0.0, HUGE];
+    }
+    summaries {}
+    statuses {}
+    equations(x, given) {
+        let market = Market {
+            units_per_year: x.build_units_per_year,
+            growth_per_year: x.build_demand_growth_per_year,
+            half_life_months: x.build_demand_half_life_months,
+            cap_units_per_year: x.build_demand_cap_units_per_year,
+            price_usd: x.build_performance_ratio * x.chip_price_usd,
+            decline_per_year: x.build_merchant_decline_per_year,
+            discount_rate_per_year: x.discount_rate_per_year,
+        };
+        let lifetime_inference_usd = given.lifetime_inference_usd(lifetime_spend_usd(&market));
+        Outputs { lifetime_inference_usd }
+    }
+}
+
+/// Demand from yearly spending.
+pub mod by_spend {
+    use super::{HUGE, NONE};
+    use crate::variable::model;
+
+    model! {
+        /// Demand from yearly spending on merchant chips.
+        DemandBySpend = "demand_by_spend";
+        inputs {
+            /// Spending on merchant chips a year, at the decision.
+            build_spend_usd_per_year: number "USD/year" [0.0, 1e16], default NONE, typical [1e8, 2e10], Estimate "property of the buyer";
+        }
+        choices {}
+        reads { build_performance_ratio chip_price_usd }
+        outputs {
+            /// Demand at the decision, in own units bought a year.
+            build_units_per_year: "1/year" [0.0, HUGE];
+        }
+        summaries {}
+        statuses {}
+        equations(x, given) {
+            let build_units_per_year =
+                given.build_units_per_year(x.build_spend_usd_per_year / (x.build_performance_ratio * x.chip_price_usd));
+            Outputs { build_units_per_year }
+        }
+    }
+}
+
+/// Demand from inference as a multiple of the training cost.
+pub mod by_ratio {
+    use super::{DemandStatus, HUGE, Market, NONE, Number, lifetime_spend_usd};
+    use crate::variable::model;
+
+    /// Halvings of the logarithm of the scale, from 80 down to the last digit.
+    const HALVINGS: u32 = 58;
+
+    #[inline(always)]
+    fn spend<N: Number>(market: &Market<N>, units_per_year: N) -> N {
+        lifetime_spend_usd(&Market { units_per_year, ..*market })
+    }
+
+    /// D₀ whose lifetime spending is `target_usd`; NaN where the cap keeps it below. Spending rises with D₀ and is concave,
+    /// so that a bisection in ln D₀ finds the root and one Newton step gives it its last digits and its derivative.
+    #[inline(always)]
+    pub fn units_for_spend<N: Number>(market: Market<N>, target_usd: N) -> (N, N::Mask) {
+        let most = spend(&market, N::of(HUGE));
+        let reachable = target_usd.le(most);
+        let (mut low, mut high) = (N::of(-40.0), N::of(41.446_531_673_892_82)); // e^high = HUGE
+        let mut i = 0;
+        while i < HALVINGS {
+            let middle = (low + high) * 0.5;
+            let enough = target_usd.constant().le(spend(&market, middle.exp()).constant());
+            high = N::select(enough, middle, high);
+            low = N::select(enough, low, middle);
+            i += 1;
+        }
+        let root = high.constant().exp();
+        let nudge = 1e-6;
+        let slope = ((spend(&market, root * (1.0 + nudge)) - spend(&market, root * (1.0 - nudge))) / (root * (2.0 * nudge))).constant();
+        let steps = N::zero().lt(slope);
+        let newton = root - (spend(&market, root) - target_usd) / N::select(steps, slope, N::one());
+        let units = N::select(steps, newton.positive_part(), root);
+        (N::select(N::zero().lt(target_usd), units, N::zero()), reachable)
+    }
+
+    model! {
+        /// Demand from inference as a multiple of the training cost.
+        DemandByRatio = "demand_by_ratio";
+        inputs {
+            /// Present value of inference over the cost of training.
+            inference_train_ratio: number "1" [0.0, 1e6], default NONE, typical [0.1, 10.0], Estimate "Epoch AI: compute-optimal labs spend about equally on both";
+        }
+        choices {}
+        reads {
+            train_cost_usd chip_price_usd build_performance_ratio build_demand_growth_per_year build_demand_half_life_months
+            build_demand_cap_units_per_year build_merchant_decline_per_year discount_rate_per_year
+        }
+        outputs {
+            /// Demand at the decision, in own units bought a year.
+            build_units_per_year: "1/year" [0.0, HUGE];
+        }
+        summaries {}
+        statuses {
+            /// Why there is no demand that costs the stated multiple.
+            demand_status: DemandStatus;
+        }
+        equations(x, given) {
+            let market = Market {
+                units_per_year: N::one(),
+                growth_per_year: x.build_demand_growth_per_year,
+                half_life_months: x.build_demand_half_life_months,
+                cap_units_per_year: x.build_demand_cap_units_per_year,
+                price_usd: x.build_performance_ratio * x.chip_price_usd,
+                decline_per_year: x.build_merchant_decline_per_year,
+                discount_rate_per_year: x.discount_rate_per_year,
+            };
+            let (units, reachable) = units_for_spend(market, x.inference_train_ratio * x.train_cost_usd);
+            let build_units_per_year = given.build_units_per_year(N::select(reachable, units, N::of(f64::NAN)));
+            let demand_status = N::select(reachable, DemandStatus::Ok.number(), DemandStatus::CapTooLow.number());
+            Outputs { build_units_per_year, demand_status }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What one good die costs.
+//!
+//!     cost = wafer price / (gross dies · sellable yield)
+//!     sellable yield = perfect dies + dies whose bad units are no more than are spare
+//!
+//! Yield models and the count of dies stand in `defects.rs` and `wafer.rs`. A systematic yield multiplies both kinds of
+//! good die. A given die_yield replaces the perfect share; what spares rescue is added to it.
+
+use crate::defects::{Units, YieldModel, perfect_share, rescued_share};
+use crate::variable::{HUGE, NONE, choices, model};
+use crate::wafer::Wafer;
+
+const MM2_PER_CM2: f64 = 100.0;
+
+choices!(
+    /// How whole dies on a wafer are counted.
+    GrossDieMethod { DeVries "de_vries", Exponential "exponential", Classic "classic", Grid "grid" }
+);
+choices!(
+    /// Whether a wafer gives dies to sell.
+    DieStatus { Ok "ok", DoesNotFit "does_not_fit", NoYield "no_yield" }
+);
+
+model! {
+    /// What one good die costs, salvage included.
+    Die = "die";
+    inputs {
+        /// Width of the die.
+        die_width_mm: number "mm" [0.1, 450.0], default NONE, typical [1.0, 26.0], Definition "reticle field 26 × 33 mm";
+        /// Height of the die.
+        die_height_mm: number "mm" [0.1, 450.0], default NONE, typical [1.0, 33.0], Definition "reticle field 26 × 33 mm";
+        /// Price of one processed wafer.
+        wafer_price_usd: number "USD" [0.0, 1e9], default NONE, typical [3_000.0, 30_000.0], Estimate "foundry price of the node";
+        /// Diameter of the wafer.
+        wafer_diameter_mm: number "mm" [25.0, 450.0], default 300.0, typical [200.0, 300.0], Definition "the size of all leading-edge fabs";
+        /// Unusable rim of the wafer.
+        wafer_edge_mm: number "mm" [0.0, 50.0], default 3.0, typical [2.0, 5.0], Estimate "public die-per-wafer calculators";
+        /// Width of the saw street between dies.
+        die_scribe_mm: number "mm" [0.0, 5.0], default 0.1, typical [0.05, 0.2], Estimate "public die-per-wafer calculators";
+        /// Killing defects per cm²; of one critical layer for bose_einstein.
+        die_defect_density_per_cm2: number "1/cm2" [0.0, 100.0], default NONE, typical [0.04, 0.3], Estimate "AnandTech 2020: N5 0.10-0.11 at launch";
+        /// Clustering of defects; infinite is poisson.
+        die_cluster_alpha: number "1" [0.1, 1e4], default 3.0, typical [1.0, 20.0], Estimate "Ning et al., ISCA 2023: 3; Chiplet Actuary 10; CATCH 2";
+        /// Critical layers, for bose_einstein.
+        die_critical_layers: integer "1" [1.0, 1000.0], default 10.0, typical [5.0, 30.0], Judgement "an exponent of 10 to 20 is usual";
+        /// Area in which a defect kills over the area of the die.
+        die_critical_area_ratio: number "1" [0.0, 1.0], default 1.0, typical [0.5, 1.0], Definition "defect densities are quoted for the whole area";
+        /// Identical units on the die, spare ones included.
+        die_units: integer "1" [1.0, 10_000.0], default 1.0, typical [8.0, 1000.0], Definition "a die without spare units";
+        /// Units that may be bad.
+        die_spare_units: integer "1" [0.0, 10_000.0], default 0.0, typical [0.0, 20.0], Definition "a die without spare units";
+        /// Share of the area in units that have spares.
+        die_redundant_share: number "1" [0.0, 1.0], default 0.0, typical [0.0, 0.9], Definition "a die without spare units";
+        /// Share of dies left after losses that are not random.
+        die_systematic_yield: number "1" [0.0, 1.0], default 1.0, typical [0.85, 1.0], Definition "random defects alone";
+    }
+    choices {
+        /// How whole dies are counted.
+        gross_die_method: GrossDieMethod = GrossDieMethod::DeVries, "within 3 % of exact counts for 25 to 858 mm²";
+        /// How defects fall on dies.
+        yield_model: YieldModel = YieldModel::NegativeBinomial, "the usual choice of foundries and open cost models";
+    }
+    reads {}
+    outputs {
+        /// Area of the die.
+        die_area_mm2: "mm2" [0.01, 202_500.0];
+        /// Whole dies on a wafer.
+        die_gross_per_wafer: "1" [0.0, 1e7];
+        /// Share of dies without a defect.
+        die_yield: "1" [0.0, 1.0];
+        /// Share of dies that can be sold, with spare units used.
+        die_sellable_yield: "1" [0.0, 1.0];
+        /// Cost of one die that can be sold.
+        die_cost_usd: "USD" [0.0, HUGE];
+    }
+    summaries {}
+    statuses {
+        /// Why there is no cost: the die does not fit on the wafer, or none works.
+        die_status: DieStatus;
+    }
+    equations(x, given) {
+        let die_area_mm2 = given.die_area_mm2(x.die_width_mm * x.die_height_mm);
+        let wafer = Wafer {
+            usable_diameter_mm: x.wafer_diameter_mm - x.wafer_edge_mm * 2.0,
+            die_width_mm: x.die_width_mm,
+            die_height_mm: x.die_height_mm,
+            scribe_mm: x.die_scribe_mm,
+        };
+        let die_gross_per_wafer = given.die_gross_per_wafer(match x.gross_die_method {
+            GrossDieMethod::DeVries => wafer.de_vries(),
+            GrossDieMethod::Exponential => wafer.exponential(),
+            GrossDieMethod::Classic => wafer.classic(),
+            GrossDieMethod::Grid => wafer.grid(),
+        });
+        let defects_per_die = die_area_mm2 / MM2_PER_CM2 * x.die_defect_density_per_cm2 * x.die_critical_area_ratio;
+        let perfect = perfect_share(x.yield_model, defects_per_die, x.die_cluster_alpha, x.die_critical_layers);
+        let units = Units { count: x.die_units, spare: x.die_spare_units, share: x.die_redundant_share };
+        let rescued = rescued_share(x.yield_model, defects_per_die, x.die_cluster_alpha, x.die_critical_layers, units);
+        let die_yield = given.die_yield(perfect * x.die_systematic_yield);
+        let die_sellable_yield =
+            given.die_sellable_yield((die_yield + rescued * x.die_systematic_yield).min(N::one()));
+
+        let fits = N::one().le(die_gross_per_wafer);
+        let works = N::zero().lt(die_sellable_yield);
+        let sold_per_wafer = die_gross_per_wafer * die_sellable_yield;
+        let priced = N::zero().lt(sold_per_wafer);
+        let cost_usd = x.wafer_price_usd / N::select(priced, sold_per_wafer, N::one());
+        let die_cost_usd = given.die_cost_usd(N::select(priced, cost_usd, N::of(f64::NAN)));
+        let die_status = N::select(
+            fits,
+            N::select(works, DieStatus::Ok.number(), DieStatus::NoYield.number()),
+            DieStatus::DoesNotFit.number(),
+        );
+        Outputs { die_area_mm2, die_gross_per_wafer, die_yield, die_sellable_yield, die_cost_usd, die_status }
+    }
+}

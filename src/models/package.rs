@@ -1,0 +1,126 @@
+//! What one finished accelerator costs and what a design partner charges for it.
+//!
+//!     known good die  = (die cost · sellable + die test) / Yt,   Yt = 1 - (1 - sellable) · die coverage
+//!     bill            = dies · known good die + memory + interposer / its yield + substrate + assembly + test
+//!     pass            = 1 - (1 - Ya) · package coverage,   Ya = (sellable/Yt)^dies · q^stacks · bond^dies · package yield
+//!     unit cost       = bill / pass
+//!     unit price      = (unit cost - memory) / (1 - m) + memory / (1 - m_memory) + royalty
+//!
+//! Test coverage below 1 lets bad dies through, whose cost is the whole package. Chip-first assembly commits dies and
+//! memory before the interposer is proven, so that its losses and those of bonding take the whole bill with them. Source of
+//! the assembly equations: Graening, Pal and Gupta, "CATCH", 2025, restated. Memory bought through the partner carries a
+//! margin of its own: passed through or not is worth thousands of dollars a unit.
+
+use crate::variable::{HUGE, NONE, model};
+
+const BYTES_PER_GB: f64 = 1e9;
+
+model! {
+    /// What one finished accelerator costs and what the design partner charges.
+    Package = "package";
+    inputs {
+        /// Compute dies in the package.
+        package_dies: integer "1" [0.0, 1000.0], default 1.0, typical [1.0, 16.0], Definition "one compute die";
+        /// Test of one die.
+        die_test_usd: number "USD" [0.0, 1e6], default NONE, typical [5.0, 50.0], Judgement "small beside the die";
+        /// Share of bad dies that the die test finds.
+        die_test_coverage: number "1" [0.0, 1.0], default 0.99, typical [0.9, 1.0], Estimate "CATCH 2025";
+        /// Memory stacks in the package.
+        package_memory_stacks: integer "1" [0.0, 1000.0], default NONE, typical [0.0, 16.0], Definition "property of the package";
+        /// Bytes of one memory stack.
+        package_memory_bytes_per_stack: number "bytes" [0.0, 1e15], default NONE, typical [16e9, 64e9], VendorClaim "memory generation";
+        /// Price of memory per 10^9 bytes.
+        memory_usd_per_gb: number "USD/GB" [0.0, 1e6], default NONE, typical [8.0, 20.0], Estimate "memory generation";
+        /// Share of memory stacks that are good when they arrive.
+        memory_quality: number "1" [0.0, 1.0], default 0.999, typical [0.99, 1.0], Judgement "tested by the maker";
+        /// Price of the interposer and its assembly service.
+        package_interposer_usd: number "USD" [0.0, 1e7], default NONE, typical [200.0, 1500.0], Estimate "Epoch AI 2026: 1,100 for package and substrate of B200";
+        /// Share of interposers that are good.
+        package_interposer_yield: number "1" [0.01, 1.0], default 0.98, typical [0.95, 0.99], VendorClaim "TSMC 2026: above 98 %";
+        /// Price of the substrate.
+        package_substrate_usd: number "USD" [0.0, 1e7], default NONE, typical [50.0, 400.0], Estimate "property of the package";
+        /// Assembly of one package.
+        package_assembly_usd: number "USD" [0.0, 1e7], default NONE, typical [100.0, 600.0], Estimate "property of the package";
+        /// Test, module and other parts of one package.
+        package_test_usd: number "USD" [0.0, 1e7], default NONE, typical [200.0, 1000.0], Estimate "Epoch AI 2026: 480 for B200";
+        /// Share of packages that survive the rest of assembly.
+        package_yield: number "1" [0.01, 1.0], default 0.97, typical [0.85, 0.99], Estimate "TSMC 2026 above 98 %; early B200 about 85 %";
+        /// Share of bonds that hold, per die.
+        package_bond_yield: number "1" [0.01, 1.0], default 0.995, typical [0.95, 0.999], Estimate "Chiplet Actuary 0.95; above 0.99 in 2026";
+        /// Share of bad packages that the package test finds.
+        package_test_coverage: number "1" [0.0, 1.0], default 0.995, typical [0.9, 1.0], Estimate "CATCH 2025";
+        /// Partner's gross margin on silicon, package and their losses.
+        partner_margin_share: number "1" [0.0, 0.95], default NONE, typical [0.0, 0.67], Estimate "Broadcom semiconductors about 67 %, Marvell 60 %; custom chips 45-55 %";
+        /// Partner's gross margin on memory: 0 where it is passed through.
+        partner_memory_margin_share: number "1" [0.0, 0.95], default NONE, typical [0.0, 0.55], Judgement "property of the contract";
+        /// Royalty per unit.
+        partner_royalty_usd: number "USD" [0.0, 1e6], default 0.0, typical [0.0, 500.0], Definition "no royalty unless agreed";
+    }
+    choices {
+        /// Whether dies are committed before the interposer is made.
+        package_chip_first: bool = false, "CoWoS is chip-last";
+    }
+    reads { die_cost_usd die_sellable_yield }
+    outputs {
+        /// Cost of one die that passed its test.
+        die_known_good_usd: "USD" [0.0, HUGE];
+        /// Price of the memory in one package.
+        asic_memory_usd: "USD" [0.0, HUGE];
+        /// Bill of materials of one package, before losses at its test.
+        asic_bom_usd: "USD" [0.0, HUGE];
+        /// Share of packages that pass their test.
+        package_pass_share: "1" [0.0, 1.0];
+        /// Cost of packages that fail, per package that passes.
+        asic_package_loss_usd: "USD" [0.0, HUGE];
+        /// Cost of one finished accelerator.
+        asic_unit_cost_usd: "USD" [0.0, HUGE];
+        /// Price the partner charges for it.
+        asic_unit_price_usd: "USD" [0.0, HUGE];
+    }
+    summaries {}
+    statuses {}
+    equations(x, given) {
+        let die_pass_share = -((-x.die_sellable_yield + 1.0) * x.die_test_coverage) + 1.0;
+        let tests_something = N::zero().lt(die_pass_share);
+        let die_pass_share = N::select(tests_something, die_pass_share, N::of(f64::NAN));
+        let untested_die_usd = x.die_cost_usd * x.die_sellable_yield;
+        let die_known_good_usd = given.die_known_good_usd((untested_die_usd + x.die_test_usd) / die_pass_share);
+        let good_when_passed = x.die_sellable_yield / die_pass_share;
+
+        let memory_gb = x.package_memory_stacks * x.package_memory_bytes_per_stack / BYTES_PER_GB;
+        let asic_memory_usd = given.asic_memory_usd(memory_gb * x.memory_usd_per_gb);
+        let parts_usd = x.package_dies * die_known_good_usd
+            + asic_memory_usd
+            + x.package_interposer_usd / x.package_interposer_yield
+            + x.package_substrate_usd
+            + x.package_assembly_usd
+            + x.package_test_usd;
+        let bonds_hold = x.package_bond_yield.pow(x.package_dies);
+        let asic_bom_usd = given.asic_bom_usd(if x.package_chip_first {
+            parts_usd / (x.package_interposer_yield * bonds_hold)
+        } else {
+            parts_usd
+        });
+
+        let package_good = good_when_passed.pow(x.package_dies)
+            * x.memory_quality.pow(x.package_memory_stacks)
+            * bonds_hold
+            * x.package_yield;
+        let package_pass_share = given.package_pass_share(-((-package_good + 1.0) * x.package_test_coverage) + 1.0);
+        let some_pass = N::zero().lt(package_pass_share);
+        let failed_per_passed = (-package_pass_share + 1.0) / N::select(some_pass, package_pass_share, N::of(f64::NAN));
+        let asic_package_loss_usd = given.asic_package_loss_usd(asic_bom_usd * failed_per_passed);
+        let asic_unit_cost_usd = given.asic_unit_cost_usd(asic_bom_usd + asic_package_loss_usd);
+
+        let silicon_usd = asic_unit_cost_usd - asic_memory_usd;
+        let asic_unit_price_usd = given.asic_unit_price_usd(
+            silicon_usd / (-x.partner_margin_share + 1.0)
+                + asic_memory_usd / (-x.partner_memory_margin_share + 1.0)
+                + x.partner_royalty_usd,
+        );
+        Outputs {
+            die_known_good_usd, asic_memory_usd, asic_bom_usd, package_pass_share, asic_package_loss_usd,
+            asic_unit_cost_usd, asic_unit_price_usd,
+        }
+    }
+}

@@ -1,0 +1,598 @@
+//! The number a model is written in: one `f64`, a pack of eight rows, a dual number, a tracer of needs.
+
+use crate::math::{self, Bits};
+use fearless_simd::{Simd, f64x8, mask64x8, prelude::*, u64x8};
+use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
+
+/// Rows in a pack. Best or equal on SSE2, AVX2 and AVX-512, and one width is one memory layout.
+pub const LANES: usize = 8;
+
+/// What a model may do with its numbers. Each implementation does the same to every row.
+pub trait Number:
+    Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + Add<f64, Output = Self>
+    + Sub<f64, Output = Self>
+    + Mul<f64, Output = Self>
+    + Div<f64, Output = Self>
+{
+    type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask>;
+    /// A number laid down in memory, for tables over months.
+    type Slot: Copy;
+
+    fn of(x: f64) -> Self;
+    fn lt(self, other: Self) -> Self::Mask;
+    fn le(self, other: Self) -> Self::Mask;
+    fn eq(self, other: Self) -> Self::Mask;
+    /// `yes` where the mask holds, else `no`; value and derivative alike.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// Whether the mask holds on every row: only to leave a loop early, never to choose a value.
+    fn all(mask: Self::Mask) -> bool;
+    /// The largest of the rows: only to bound a loop.
+    fn highest(self) -> f64;
+    fn sqrt(self) -> Self;
+    fn exp(self) -> Self;
+    fn ln(self) -> Self;
+    fn pow(self, exponent: Self) -> Self;
+    fn exp_m1(self) -> Self;
+    fn ln_1p(self) -> Self;
+    fn floor(self) -> Self;
+    /// The value alone, as a constant: its derivative is 0.
+    fn constant(self) -> Self;
+    fn save(self) -> Self::Slot;
+    fn restore(slot: Self::Slot) -> Self;
+    /// Each row's own entry of a table: `table[index]`, the index cut to the table.
+    fn pick(table: &[Self::Slot], index: Self) -> Self;
+
+    /// The smaller, `self` where they are equal or not comparable.
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        Self::select(other.lt(self), other, self)
+    }
+    /// The larger, `self` where they are equal or not comparable.
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Self::select(self.lt(other), other, self)
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self::select(self.lt(Self::of(0.0)), -self, self)
+    }
+    /// max(self, 0).
+    #[inline(always)]
+    fn positive_part(self) -> Self {
+        self.max(Self::of(0.0))
+    }
+    #[inline(always)]
+    fn zero() -> Self {
+        Self::of(0.0)
+    }
+    #[inline(always)]
+    fn one() -> Self {
+        Self::of(1.0)
+    }
+}
+
+impl Number for f64 {
+    type Mask = bool;
+    type Slot = f64;
+    #[inline(always)]
+    fn of(x: f64) -> f64 {
+        x
+    }
+    #[inline(always)]
+    fn lt(self, other: f64) -> bool {
+        self < other
+    }
+    #[inline(always)]
+    fn le(self, other: f64) -> bool {
+        self <= other
+    }
+    #[inline(always)]
+    fn eq(self, other: f64) -> bool {
+        self == other
+    }
+    #[inline(always)]
+    fn select(mask: bool, yes: f64, no: f64) -> f64 {
+        if mask { yes } else { no }
+    }
+    #[inline(always)]
+    fn all(mask: bool) -> bool {
+        mask
+    }
+    #[inline(always)]
+    fn highest(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
+    }
+    #[inline(always)]
+    fn exp(self) -> f64 {
+        math::exp(self)
+    }
+    #[inline(always)]
+    fn ln(self) -> f64 {
+        math::ln(self)
+    }
+    #[inline(always)]
+    fn pow(self, exponent: f64) -> f64 {
+        math::pow(self, exponent)
+    }
+    #[inline(always)]
+    fn exp_m1(self) -> f64 {
+        math::exp_m1(self)
+    }
+    #[inline(always)]
+    fn ln_1p(self) -> f64 {
+        math::ln_1p(self)
+    }
+    #[inline(always)]
+    fn floor(self) -> f64 {
+        f64::floor(self)
+    }
+    #[inline(always)]
+    fn constant(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn save(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn restore(slot: f64) -> f64 {
+        slot
+    }
+    #[inline(always)]
+    fn pick(table: &[f64], index: f64) -> f64 {
+        table[row_of(index, table.len())]
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, then cut to the table")]
+fn row_of(index: f64, len: usize) -> usize {
+    (index as usize).min(len - 1)
+}
+
+impl Bits for f64 {
+    #[inline(always)]
+    fn and_bits(self, bits: u64) -> f64 {
+        f64::from_bits(self.to_bits() & bits)
+    }
+    #[inline(always)]
+    fn or_bits(self, bits: u64) -> f64 {
+        f64::from_bits(self.to_bits() | bits)
+    }
+    #[inline(always)]
+    fn add_bits(self, bits: u64) -> f64 {
+        f64::from_bits(self.to_bits().wrapping_add(bits))
+    }
+    #[inline(always)]
+    fn shift_left<const K: u32>(self) -> f64 {
+        f64::from_bits(self.to_bits() << K)
+    }
+    #[inline(always)]
+    fn shift_right<const K: u32>(self) -> f64 {
+        f64::from_bits(self.to_bits() >> K)
+    }
+}
+
+/// Eight rows in the vector registers of the instruction set `S`. Made only inside `dispatch!`.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Pack<S: Simd>(pub f64x8<S>);
+
+/// The proof that `S` is available.
+#[inline(always)]
+fn token<S: Simd>() -> S {
+    const { assert!(size_of::<S>() == 0) };
+    // SAFETY: the token has no size, and packs exist only where `dispatch!` has shown the instruction set to be there.
+    unsafe { std::mem::zeroed() }
+}
+
+impl<S: Simd> Pack<S> {
+    #[inline(always)]
+    pub fn load(simd: S, rows: &[f64; LANES]) -> Self {
+        Pack(f64x8::simd_from(simd, *rows))
+    }
+    #[inline(always)]
+    pub fn store(self, rows: &mut [f64; LANES]) {
+        self.0.store_slice(rows);
+    }
+    #[inline(always)]
+    fn bits(self) -> u64x8<S> {
+        self.0.bitcast()
+    }
+    #[inline(always)]
+    fn from_bits(bits: u64x8<S>) -> Self {
+        Pack(bits.bitcast())
+    }
+}
+
+macro_rules! operators { ($($trait:ident $name:ident $op:tt),*) => { $(
+    impl<S: Simd> $trait for Pack<S> {
+        type Output = Self;
+        #[inline(always)]
+        fn $name(self, other: Self) -> Self { Pack(self.0 $op other.0) }
+    }
+    impl<S: Simd> $trait<f64> for Pack<S> {
+        type Output = Self;
+        #[inline(always)]
+        fn $name(self, other: f64) -> Self { Pack(self.0 $op other) }
+    }
+)* } }
+operators!(Add add +, Sub sub -, Mul mul *, Div div /);
+
+impl<S: Simd> Neg for Pack<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Pack(-self.0)
+    }
+}
+
+impl<S: Simd> Number for Pack<S> {
+    type Mask = mask64x8<S>;
+    type Slot = [f64; LANES];
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        Pack(f64x8::splat(token(), x))
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> mask64x8<S> {
+        self.0.simd_lt(other.0)
+    }
+    #[inline(always)]
+    fn le(self, other: Self) -> mask64x8<S> {
+        self.0.simd_le(other.0)
+    }
+    #[inline(always)]
+    fn eq(self, other: Self) -> mask64x8<S> {
+        self.0.simd_eq(other.0)
+    }
+    #[inline(always)]
+    fn select(mask: mask64x8<S>, yes: Self, no: Self) -> Self {
+        Pack(mask.select(yes.0, no.0))
+    }
+    #[inline(always)]
+    fn all(mask: mask64x8<S>) -> bool {
+        mask.all_true()
+    }
+    #[inline(always)]
+    fn highest(self) -> f64 {
+        let mut rows = [0.0; LANES];
+        self.store(&mut rows);
+        let mut highest = rows[0];
+        for row in rows {
+            highest = if highest < row { row } else { highest };
+        }
+        highest
+    }
+    // `minpd(a, b)` gives b where they are equal or not comparable: with the operands exchanged, the definition above.
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        Pack(other.0.min(self.0))
+    }
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Pack(other.0.max(self.0))
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Pack(self.0.sqrt())
+    }
+    #[inline(always)]
+    fn exp(self) -> Self {
+        math::exp(self)
+    }
+    #[inline(always)]
+    fn ln(self) -> Self {
+        math::ln(self)
+    }
+    #[inline(always)]
+    fn pow(self, exponent: Self) -> Self {
+        math::pow(self, exponent)
+    }
+    #[inline(always)]
+    fn exp_m1(self) -> Self {
+        math::exp_m1(self)
+    }
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        math::ln_1p(self)
+    }
+    #[inline(always)]
+    fn floor(self) -> Self {
+        Pack(self.0.floor())
+    }
+    #[inline(always)]
+    fn constant(self) -> Self {
+        self
+    }
+    #[inline(always)]
+    fn save(self) -> [f64; LANES] {
+        let mut rows = [0.0; LANES];
+        self.store(&mut rows);
+        rows
+    }
+    #[inline(always)]
+    fn restore(slot: [f64; LANES]) -> Self {
+        Pack(f64x8::simd_from(token(), slot))
+    }
+    #[inline(always)]
+    fn pick(table: &[[f64; LANES]], index: Self) -> Self {
+        let at = index.save();
+        let mut rows = [0.0; LANES];
+        let mut lane = 0;
+        while lane < LANES {
+            rows[lane] = table[row_of(at[lane], table.len())][lane];
+            lane += 1;
+        }
+        Self::restore(rows)
+    }
+}
+
+impl<S: Simd> Bits for Pack<S> {
+    #[inline(always)]
+    fn and_bits(self, bits: u64) -> Self {
+        Self::from_bits(self.bits() & bits)
+    }
+    #[inline(always)]
+    fn or_bits(self, bits: u64) -> Self {
+        Self::from_bits(self.bits() | bits)
+    }
+    #[inline(always)]
+    fn add_bits(self, bits: u64) -> Self {
+        Self::from_bits(self.bits() + bits)
+    }
+    #[inline(always)]
+    fn shift_left<const K: u32>(self) -> Self {
+        Self::from_bits(self.bits() << K)
+    }
+    #[inline(always)]
+    fn shift_right<const K: u32>(self) -> Self {
+        Self::from_bits(self.bits() >> K)
+    }
+}
+
+/// A value and its derivative by one chosen input. At a kink the derivative is that of the branch `select` takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Dual<N> {
+    pub value: N,
+    pub derivative: N,
+}
+
+impl<N: Number> Dual<N> {
+    /// `factor * derivative`, 0 where the derivative is 0 though the factor be infinite.
+    #[inline(always)]
+    fn chain(derivative: N, factor: N) -> N {
+        N::select(derivative.eq(N::zero()), N::zero(), derivative * factor)
+    }
+}
+
+macro_rules! dual_operators { ($($trait:ident $name:ident ($a:ident, $b:ident) $value:expr, $derivative:expr, $by_constant:expr);* $(;)?) => { $(
+    impl<N: Number> $trait for Dual<N> {
+        type Output = Self;
+        #[inline(always)]
+        fn $name(self, other: Self) -> Self {
+            let ($a, $b) = (self, other);
+            Dual { value: $value, derivative: $derivative }
+        }
+    }
+    impl<N: Number> $trait<f64> for Dual<N> {
+        type Output = Self;
+        #[inline(always)]
+        fn $name(self, other: f64) -> Self {
+            Dual { value: self.value.$name(other), derivative: $by_constant(self.derivative, other) }
+        }
+    }
+)* } }
+dual_operators!(
+    Add add (a, b) a.value + b.value, a.derivative + b.derivative, |d: N, _: f64| d;
+    Sub sub (a, b) a.value - b.value, a.derivative - b.derivative, |d: N, _: f64| d;
+    Mul mul (a, b) a.value * b.value, Self::chain(a.derivative, b.value) + Self::chain(b.derivative, a.value), |d: N, c: f64| d * c;
+    Div div (a, b) a.value / b.value, Self::chain(a.derivative - Self::chain(b.derivative, a.value / b.value), N::one() / b.value), |d: N, c: f64| d / c;
+);
+
+impl<N: Number> Neg for Dual<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Dual { value: -self.value, derivative: -self.derivative }
+    }
+}
+
+impl<N: Number> Number for Dual<N> {
+    type Mask = N::Mask;
+    type Slot = (N::Slot, N::Slot);
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        Dual { value: N::of(x), derivative: N::zero() }
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> N::Mask {
+        self.value.lt(other.value)
+    }
+    #[inline(always)]
+    fn le(self, other: Self) -> N::Mask {
+        self.value.le(other.value)
+    }
+    #[inline(always)]
+    fn eq(self, other: Self) -> N::Mask {
+        self.value.eq(other.value)
+    }
+    #[inline(always)]
+    fn select(mask: N::Mask, yes: Self, no: Self) -> Self {
+        Dual {
+            value: N::select(mask, yes.value, no.value),
+            derivative: N::select(mask, yes.derivative, no.derivative),
+        }
+    }
+    #[inline(always)]
+    fn all(mask: N::Mask) -> bool {
+        N::all(mask)
+    }
+    #[inline(always)]
+    fn highest(self) -> f64 {
+        self.value.highest()
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        let root = self.value.sqrt();
+        Dual { value: root, derivative: Self::chain(self.derivative, N::of(0.5) / root) }
+    }
+    #[inline(always)]
+    fn exp(self) -> Self {
+        let e = self.value.exp();
+        Dual { value: e, derivative: Self::chain(self.derivative, e) }
+    }
+    #[inline(always)]
+    fn ln(self) -> Self {
+        Dual { value: self.value.ln(), derivative: Self::chain(self.derivative, N::one() / self.value) }
+    }
+    /// d(x^y) = y x^(y-1) dx + x^y ln x dy; at x = 0 the second term is 0, its limit for y > 0.
+    #[inline(always)]
+    fn pow(self, exponent: Self) -> Self {
+        let p = self.value.pow(exponent.value);
+        let by_base = exponent.value * self.value.pow(exponent.value - 1.0);
+        let log = N::select(N::zero().lt(self.value), self.value.ln(), N::zero());
+        let derivative = Self::chain(self.derivative, by_base) + Self::chain(exponent.derivative, p * log);
+        Dual { value: p, derivative }
+    }
+    #[inline(always)]
+    fn exp_m1(self) -> Self {
+        let e = self.value.exp_m1();
+        Dual { value: e, derivative: Self::chain(self.derivative, e + 1.0) }
+    }
+    #[inline(always)]
+    fn ln_1p(self) -> Self {
+        Dual { value: self.value.ln_1p(), derivative: Self::chain(self.derivative, N::one() / (self.value + 1.0)) }
+    }
+    #[inline(always)]
+    fn floor(self) -> Self {
+        Dual { value: self.value.floor(), derivative: N::zero() }
+    }
+    #[inline(always)]
+    fn constant(self) -> Self {
+        Dual { value: self.value.constant(), derivative: N::zero() }
+    }
+    #[inline(always)]
+    fn save(self) -> Self::Slot {
+        (self.value.save(), self.derivative.save())
+    }
+    #[inline(always)]
+    fn restore(slot: Self::Slot) -> Self {
+        Dual { value: N::restore(slot.0), derivative: N::restore(slot.1) }
+    }
+    #[inline(always)]
+    fn pick(table: &[Self::Slot], index: Self) -> Self {
+        // Two tables would be faster; no gradient is on a hot path yet.
+        let mut picked = Self::of(0.0);
+        for (month, slot) in table.iter().enumerate() {
+            #[expect(clippy::cast_precision_loss, reason = "tables are short")]
+            let here = index.value.eq(N::of(month as f64));
+            picked = Self::select(here, Self::restore(*slot), picked);
+        }
+        picked
+    }
+}
+
+/// Which inputs a value was made from, as a set of bits. Loops run once: what is read does not change with the month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs(pub u128);
+
+macro_rules! join { ($($trait:ident $name:ident),*) => { $(
+    impl $trait for Needs {
+        type Output = Needs;
+        fn $name(self, other: Needs) -> Needs { Needs(self.0 | other.0) }
+    }
+    impl $trait<f64> for Needs {
+        type Output = Needs;
+        fn $name(self, _: f64) -> Needs { self }
+    }
+)* } }
+join!(Add add, Sub sub, Mul mul, Div div);
+impl Neg for Needs {
+    type Output = Needs;
+    fn neg(self) -> Needs {
+        self
+    }
+}
+impl BitAnd for Needs {
+    type Output = Needs;
+    fn bitand(self, other: Needs) -> Needs {
+        Needs(self.0 | other.0)
+    }
+}
+impl BitOr for Needs {
+    type Output = Needs;
+    fn bitor(self, other: Needs) -> Needs {
+        Needs(self.0 | other.0)
+    }
+}
+impl Number for Needs {
+    type Mask = Needs;
+    type Slot = Needs;
+    fn of(_: f64) -> Needs {
+        Needs(0)
+    }
+    fn lt(self, other: Needs) -> Needs {
+        self | other
+    }
+    fn le(self, other: Needs) -> Needs {
+        self | other
+    }
+    fn eq(self, other: Needs) -> Needs {
+        self | other
+    }
+    fn select(mask: Needs, yes: Needs, no: Needs) -> Needs {
+        mask | yes | no
+    }
+    fn all(_: Needs) -> bool {
+        true
+    }
+    fn highest(self) -> f64 {
+        1.0
+    }
+    fn sqrt(self) -> Needs {
+        self
+    }
+    fn exp(self) -> Needs {
+        self
+    }
+    fn ln(self) -> Needs {
+        self
+    }
+    fn pow(self, exponent: Needs) -> Needs {
+        self | exponent
+    }
+    fn exp_m1(self) -> Needs {
+        self
+    }
+    fn ln_1p(self) -> Needs {
+        self
+    }
+    fn floor(self) -> Needs {
+        self
+    }
+    fn constant(self) -> Needs {
+        self
+    }
+    fn save(self) -> Needs {
+        self
+    }
+    fn restore(slot: Needs) -> Needs {
+        slot
+    }
+    fn pick(table: &[Needs], index: Needs) -> Needs {
+        table.iter().fold(index, |all, slot| all | *slot)
+    }
+}

@@ -1,0 +1,383 @@
+//! Which models run, in which order, for the rows of one pattern of known variables.
+//!
+//! The value of a variable on a row is the first of these that is there: its column, an assumption, the catalog entry a key
+//! names, the model that computes it if it can on this row, its default. Rows are grouped by which of their columns are
+//! there; within such a pattern everything is static. What an output reads is traced, with given outputs as cuts.
+
+use crate::models::{ALTERNATIVES, Entry, MODELS};
+use crate::variable::{Kind, Role, Variable};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, OnceLock};
+
+pub type VariableId = usize;
+
+/// A model with its variables by number.
+pub struct Registered {
+    pub entry: &'static Entry,
+    pub inputs: Vec<VariableId>,
+    pub choices: Vec<VariableId>,
+    pub outputs: Vec<VariableId>,
+}
+
+/// Everything declared, by number.
+pub struct Registry {
+    pub variables: Vec<Variable>,
+    /// The model a variable is declared in.
+    pub owners: Vec<&'static str>,
+    pub ids: HashMap<&'static str, VariableId>,
+    pub models: Vec<Registered>,
+    /// For each variable the models that compute it, as (model, output).
+    pub providers: Vec<Vec<(usize, usize)>>,
+}
+
+/// The registry, made and checked at first use.
+pub fn registry() -> &'static Registry {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    REGISTRY.get_or_init(|| Registry::new(MODELS))
+}
+
+impl Registry {
+    /// # Panics
+    /// Where declarations contradict each other: a mistake in a model's file, found by every test.
+    #[must_use]
+    pub fn new(models: &'static [Entry]) -> Registry {
+        let mut variables: Vec<Variable> = Vec::new();
+        let mut owners = Vec::new();
+        let mut ids: HashMap<&'static str, VariableId> = HashMap::new();
+        for model in models {
+            for variable in model.owned.iter().chain(model.outputs) {
+                if let Some(&known) = ids.get(variable.name) {
+                    let other = &variables[known];
+                    assert!(
+                        ALTERNATIVES.contains(&variable.name) && other.unit == variable.unit,
+                        "{} is declared by {} and by {}",
+                        variable.name,
+                        owners[known],
+                        model.name
+                    );
+                    continue;
+                }
+                ids.insert(variable.name, variables.len());
+                variables.push(*variable);
+                owners.push(model.name);
+            }
+        }
+        let number = |model: &Entry, name: &'static str| {
+            *ids.get(name).unwrap_or_else(|| panic!("{} reads {name}, which no model declares", model.name))
+        };
+        let registered: Vec<Registered> = models
+            .iter()
+            .map(|model| Registered {
+                entry: model,
+                inputs: model.inputs.iter().map(|name| number(model, name)).collect(),
+                choices: model.choices.iter().map(|name| number(model, name)).collect(),
+                outputs: model.outputs.iter().map(|output| number(model, output.name)).collect(),
+            })
+            .collect();
+        let mut providers = vec![Vec::new(); variables.len()];
+        for (m, model) in registered.iter().enumerate() {
+            assert!(!ids.contains_key(model.entry.name), "{} is a model and a variable", model.entry.name);
+            assert!(model.inputs.len() + model.outputs.len() <= 128, "{} has too many variables", model.entry.name);
+            for (o, &id) in model.outputs.iter().enumerate() {
+                providers[id].push((m, o));
+                let reads_something = model.inputs.iter().any(|&i| variables[i].default.is_nan());
+                assert!(
+                    variables[id].default.is_nan() || reads_something,
+                    "{} would compute {} from defaults alone",
+                    model.entry.name,
+                    variables[id].name
+                );
+            }
+        }
+        Registry { variables, owners, ids, models: registered, providers }
+    }
+
+    /// Everything the outputs may depend on, whatever is given.
+    #[must_use]
+    pub fn reach(&self, outputs: &[VariableId]) -> BTreeSet<VariableId> {
+        let mut reached = BTreeSet::new();
+        let mut open = outputs.to_vec();
+        while let Some(id) = open.pop() {
+            if reached.insert(id) {
+                for &(m, _) in &self.providers[id] {
+                    let model = &self.models[m];
+                    open.extend(model.inputs.iter().chain(&model.choices).chain(&model.outputs));
+                }
+            }
+        }
+        reached
+    }
+}
+
+/// What is known on the rows of a pattern.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Known {
+    /// By column, assumption or catalog entry.
+    pub supplied: BTreeSet<VariableId>,
+    /// Variables of a catalog whose entry is named: their defaults do not count.
+    pub closed: BTreeSet<VariableId>,
+    /// The value of every choice variable, by position.
+    pub choices: Vec<(VariableId, u8)>,
+}
+
+/// Where a variable's value comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    Supplied,
+    Model(usize, usize),
+    Default,
+}
+
+/// One run of a model.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub model: usize,
+    /// Bits of outputs that are supplied, and of those that are asked of this run.
+    pub given: u64,
+    pub wanted: u64,
+    pub choices: Vec<u8>,
+    /// For each wanted output, what it reads.
+    pub needs: Vec<(VariableId, Vec<VariableId>)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    pub sources: HashMap<VariableId, Source>,
+}
+
+/// Why a row can't be answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unanswerable {
+    /// The output and the variables that would make it known, by provider.
+    Unknown { output: VariableId, variable: VariableId, missing: Vec<Vec<VariableId>> },
+    /// Variables that depend on each other.
+    Cycle { output: VariableId, variables: Vec<VariableId> },
+}
+
+impl Unanswerable {
+    #[must_use]
+    pub fn text(&self, registry: &Registry) -> String {
+        let name = |id: &VariableId| registry.variables[*id].name;
+        match self {
+            Unanswerable::Unknown { output, variable, missing } => {
+                let ways: Vec<String> = missing
+                    .iter()
+                    .filter(|way| !way.is_empty())
+                    .map(|way| way.iter().map(name).collect::<Vec<_>>().join(", "))
+                    .collect();
+                let what = name(variable);
+                let lead = if output == variable {
+                    format!("{what} can't be computed")
+                } else {
+                    format!("{} needs {what}, which is not known", name(output))
+                };
+                if ways.is_empty() {
+                    format!("{lead}: give {what}")
+                } else {
+                    format!("{lead}: give {what}, or {}", ways.join("; or "))
+                }
+            }
+            Unanswerable::Cycle { output, variables } => {
+                let names: Vec<&str> = variables.iter().map(name).collect();
+                format!("{} depends on itself: {}; give one of them", name(output), names.join(" from "))
+            }
+        }
+    }
+}
+
+/// What each output of a model reads, with given outputs as cuts. Traced once for each pattern of givens and choices.
+fn needs(model: usize, given: u64, choices: &[u8]) -> Vec<Vec<VariableId>> {
+    type Traced = HashMap<(usize, u64, Vec<u8>), Vec<Vec<VariableId>>>;
+    static TRACED: OnceLock<Mutex<Traced>> = OnceLock::new();
+    let registered = &registry().models[model];
+    let key = (model, given, choices.to_vec());
+    let mut traced = TRACED.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    traced
+        .entry(key)
+        .or_insert_with(|| {
+            let inputs = registered.inputs.len();
+            (registered.entry.needs)(given, choices)
+                .into_iter()
+                .map(|bits| {
+                    (0..inputs + registered.outputs.len())
+                        .filter(|k| bits >> k & 1 == 1)
+                        .map(|k| if k < inputs { registered.inputs[k] } else { registered.outputs[k - inputs] })
+                        .collect()
+                })
+                .collect()
+        })
+        .clone()
+}
+
+/// A variable's ways of being computed: for each provider what it reads.
+struct Ways {
+    needs: HashMap<VariableId, Vec<(usize, usize, Vec<VariableId>)>>,
+    defaults: HashSet<VariableId>,
+}
+
+impl Ways {
+    /// The variables that can be known. `without`: one that may not be computed.
+    fn knowable(&self, supplied: &BTreeSet<VariableId>, without: Option<VariableId>) -> HashSet<VariableId> {
+        let mut known: HashSet<VariableId> = supplied.iter().copied().collect();
+        loop {
+            let more: Vec<VariableId> = self
+                .needs
+                .iter()
+                .filter(|(id, ways)| {
+                    Some(**id) != without && !known.contains(id) && ways.iter().any(|way| self.can(&way.2, &known))
+                })
+                .map(|(id, _)| *id)
+                .collect();
+            if more.is_empty() {
+                return known;
+            }
+            known.extend(more);
+        }
+    }
+    fn can(&self, needs: &[VariableId], known: &HashSet<VariableId>) -> bool {
+        needs.iter().all(|id| known.contains(id) || self.defaults.contains(id))
+    }
+}
+
+/// The walk back from the outputs.
+struct Walk<'a> {
+    ways: &'a Ways,
+    supplied: &'a BTreeSet<VariableId>,
+    knowable: HashSet<VariableId>,
+    sources: HashMap<VariableId, Source>,
+    path: Vec<VariableId>,
+    /// Computed variables in the order in which they can be computed.
+    order: Vec<VariableId>,
+}
+
+impl Walk<'_> {
+    fn way(&self, id: VariableId) -> Option<&(usize, usize, Vec<VariableId>)> {
+        let ways = self.ways.needs.get(&id)?;
+        if !self.knowable.contains(&id) {
+            return None;
+        }
+        if ways.len() == 1 {
+            return ways.first();
+        }
+        // An alternative may not rest on the variable itself.
+        let known = self.ways.knowable(self.supplied, Some(id));
+        ways.iter().find(|way| self.ways.can(&way.2, &known))
+    }
+
+    fn visit(&mut self, id: VariableId, output: VariableId) -> Result<(), Unanswerable> {
+        if let Some(start) = self.path.iter().position(|open| *open == id) {
+            let mut variables = self.path[start..].to_vec();
+            variables.push(id);
+            return Err(Unanswerable::Cycle { output, variables });
+        }
+        if self.sources.contains_key(&id) {
+            return Ok(());
+        }
+        if self.supplied.contains(&id) {
+            self.sources.insert(id, Source::Supplied);
+            return Ok(());
+        }
+        if let Some((model, out, needs)) = self.way(id).cloned() {
+            self.path.push(id);
+            for need in needs {
+                self.visit(need, output)?;
+            }
+            self.path.pop();
+            self.sources.insert(id, Source::Model(model, out));
+            self.order.push(id);
+            return Ok(());
+        }
+        if self.ways.defaults.contains(&id) {
+            self.sources.insert(id, Source::Default);
+            return Ok(());
+        }
+        Err(Unanswerable::Unknown { output, variable: id, missing: self.missing(id) })
+    }
+
+    /// For each provider what it lacks, down to what only the caller can give.
+    fn missing(&self, id: VariableId) -> Vec<Vec<VariableId>> {
+        let lacking = |needs: &[VariableId]| {
+            let mut seen = HashSet::from([id]);
+            let mut leaves = BTreeSet::new();
+            let mut open = needs.to_vec();
+            while let Some(need) = open.pop() {
+                if self.knowable.contains(&need) || self.ways.defaults.contains(&need) || !seen.insert(need) {
+                    continue;
+                }
+                match self.ways.needs.get(&need) {
+                    Some(ways) if !ways.is_empty() => open.extend(&ways[0].2),
+                    _ => {
+                        leaves.insert(need);
+                    }
+                }
+            }
+            leaves.into_iter().collect()
+        };
+        self.ways.needs.get(&id).map_or_else(Vec::new, |ways| ways.iter().map(|way| lacking(&way.2)).collect())
+    }
+}
+
+impl Plan {
+    /// # Errors
+    /// Where an output can't be computed from what is known.
+    pub fn new(known: &Known, outputs: &[VariableId]) -> Result<Plan, Unanswerable> {
+        let registry = registry();
+        let reach = registry.reach(outputs);
+        let choice_of: HashMap<VariableId, u8> = known.choices.iter().copied().collect();
+        let choices_of = |model: usize| -> Vec<u8> {
+            registry.models[model].choices.iter().map(|id| choice_of.get(id).copied().unwrap_or(0)).collect()
+        };
+        let given_of = |model: usize| -> u64 {
+            let outputs = &registry.models[model].outputs;
+            outputs.iter().enumerate().map(|(o, id)| u64::from(known.supplied.contains(id)) << o).sum()
+        };
+
+        let mut ways = Ways { needs: HashMap::new(), defaults: HashSet::new() };
+        for &id in &reach {
+            let variable = &registry.variables[id];
+            let is_choice = variable.role == Role::Input && matches!(variable.kind, Kind::Choice | Kind::Boolean);
+            if is_choice || (!variable.default.is_nan() && !known.closed.contains(&id)) {
+                ways.defaults.insert(id);
+            }
+            for &(model, output) in &registry.providers[id] {
+                let reads = needs(model, given_of(model), &choices_of(model)).swap_remove(output);
+                ways.needs.entry(id).or_default().push((model, output, reads));
+            }
+        }
+        let knowable = ways.knowable(&known.supplied, None);
+        let mut walk = Walk {
+            ways: &ways,
+            supplied: &known.supplied,
+            knowable,
+            sources: HashMap::new(),
+            path: Vec::new(),
+            order: Vec::new(),
+        };
+        for &output in outputs {
+            walk.visit(output, output)?;
+        }
+        let Walk { sources, order, .. } = walk;
+
+        let mut steps: Vec<Step> = Vec::new();
+        let mut computed_by: HashMap<VariableId, usize> = HashMap::new();
+        for id in order {
+            let Some(&Source::Model(model, output)) = sources.get(&id) else { continue };
+            let given = given_of(model);
+            let choices = choices_of(model);
+            let reads = needs(model, given, &choices).swap_remove(output);
+            let after = reads.iter().filter_map(|need| computed_by.get(need)).map(|step| step + 1).max().unwrap_or(0);
+            let step = match steps.iter().enumerate().position(|(s, step)| s >= after && step.model == model) {
+                Some(step) => step,
+                None => {
+                    steps.push(Step { model, given, wanted: 0, choices, needs: Vec::new() });
+                    steps.len() - 1
+                }
+            };
+            steps[step].wanted |= 1 << output;
+            steps[step].needs.push((id, reads));
+            computed_by.insert(id, step);
+        }
+        Ok(Plan { steps, sources })
+    }
+}

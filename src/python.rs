@@ -1,0 +1,391 @@
+//! The Python edge: columns as numpy views, results as numpy arrays, everything else in `python/tapeout`.
+
+#![expect(clippy::needless_pass_by_value, reason = "arguments come from Python by value")]
+
+use crate::engine::{self, Answer, Column, Element, Key, KeyCodes, Request, Settings, Stopped, View};
+use crate::plan::{VariableId, registry};
+use crate::variable::{Kind, Role};
+use crate::{finance, launch, settings};
+use numpy::{PyArray1, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyException, PyMemoryError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+pyo3::create_exception!(_core, InternalError, PyException, "A mistake in tapeout itself. Please report it.");
+
+/// How often a running computation looks for Ctrl-C.
+const INTERRUPT_EVERY: Duration = Duration::from_millis(30);
+
+fn view(array: &Bound<'_, PyUntypedArray>, rows: usize) -> PyResult<View> {
+    let dtype = array.dtype();
+    if array.ndim() != 1 || array.len() != rows {
+        return Err(PyValueError::new_err("a column is a one-dimensional array as long as the frame"));
+    }
+    if dtype.byteorder() == b'>' {
+        return Err(PyTypeError::new_err("a column in foreign byte order"));
+    }
+    let element = match (dtype.kind(), dtype.itemsize()) {
+        (b'f', 8) => Element::F64,
+        (b'f', 4) => Element::F32,
+        (b'i', 8) => Element::I64,
+        (b'i', 4) => Element::I32,
+        (b'i', 2) => Element::I16,
+        (b'i', 1) => Element::I8,
+        (b'u', 8) => Element::U64,
+        (b'u', 4) => Element::U32,
+        (b'u', 2) => Element::U16,
+        (b'u' | b'b', 1) => Element::U8,
+        _ => return Err(PyTypeError::new_err(format!("a column of {dtype}"))),
+    };
+    // SAFETY: the array is alive, and the caller holds it for the length of the call.
+    let at = unsafe { (*array.as_array_ptr()).fields.data as *const u8 };
+    Ok(View { element, at, stride: array.strides()[0] })
+}
+
+type Array<'py> = Bound<'py, PyUntypedArray>;
+type NullableArray<'py> = (Array<'py>, Option<Array<'py>>);
+
+fn column(array: &NullableArray<'_>, rows: usize) -> PyResult<Column> {
+    Ok(Column {
+        values: view(&array.0, rows)?,
+        nulls: array.1.as_ref().map(|nulls| view(nulls, rows)).transpose()?,
+    })
+}
+
+fn id(name: &str) -> PyResult<VariableId> {
+    registry().ids.get(name).copied().ok_or_else(|| PyValueError::new_err(format!("{name} is not a variable")))
+}
+
+/// A key column: positions (or one position for all rows), and the entries' values by variable, NaN where there is none.
+type KeyArgument<'py> = (Option<NullableArray<'py>>, Option<usize>, HashMap<String, Vec<f64>>);
+
+fn request(
+    rows: usize,
+    columns: &HashMap<String, NullableArray<'_>>,
+    assumptions: &HashMap<String, f64>,
+    keys: &[KeyArgument<'_>],
+    outputs: &[String],
+) -> PyResult<Request> {
+    if u32::try_from(rows).is_err() {
+        return Err(PyValueError::new_err("a frame has at most 4,294,967,295 rows: use a LazyFrame"));
+    }
+    let keys = keys
+        .iter()
+        .map(|(codes, all, fields)| {
+            let codes = match (codes, all) {
+                (Some(codes), _) => KeyCodes::Column(column(codes, rows)?),
+                (None, Some(all)) => KeyCodes::All(*all),
+                (None, None) => return Err(PyValueError::new_err("a key without positions")),
+            };
+            let mut named: Vec<(VariableId, Vec<f64>)> =
+                fields.iter().map(|(name, values)| Ok((id(name)?, values.clone()))).collect::<PyResult<_>>()?;
+            named.sort_by_key(|field| field.0);
+            Ok(Key { codes, fields: named })
+        })
+        .collect::<PyResult<_>>()?;
+    Ok(Request {
+        rows,
+        columns: columns.iter().map(|(name, array)| Ok((id(name)?, column(array, rows)?))).collect::<PyResult<_>>()?,
+        assumptions: assumptions.iter().map(|(name, value)| Ok((id(name)?, *value))).collect::<PyResult<_>>()?,
+        keys,
+        outputs: outputs.iter().map(|name| id(name)).collect::<PyResult<_>>()?,
+    })
+}
+
+fn stopped(why: Stopped) -> PyErr {
+    match why {
+        Stopped::OutOfMemory => PyMemoryError::new_err("no memory for the outputs: ask for fewer, or use a LazyFrame"),
+        Stopped::Interrupted => PyErr::new::<pyo3::exceptions::PyKeyboardInterrupt, _>(()),
+    }
+}
+
+fn internal(panic: &(dyn std::any::Any + Send)) -> PyErr {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown");
+    InternalError::new_err(format!("a mistake in tapeout, please report it: {text}"))
+}
+
+/// Runs on the pool with the interpreter released, looking for Ctrl-C meanwhile.
+fn on_pool<T: Send>(py: Python<'_>, work: impl FnOnce(&AtomicBool) -> T + Send) -> PyResult<T> {
+    let stop = AtomicBool::new(false);
+    let pool = settings::pool().map_err(|error| PyException::new_err(error.to_string()))?;
+    let mut interrupted = None;
+    let result = py.detach(|| {
+        let (send, receive) = std::sync::mpsc::sync_channel(1);
+        let mut result = None;
+        pool.in_place_scope(|scope| {
+            let stop = &stop;
+            scope.spawn(move |_| {
+                let _ = send.send(catch_unwind(AssertUnwindSafe(|| work(stop))));
+            });
+            while result.is_none() {
+                match receive.recv_timeout(INTERRUPT_EVERY) {
+                    Ok(done) => result = Some(done),
+                    Err(_) => {
+                        if interrupted.is_none()
+                            && let Err(error) = Python::attach(|py| py.check_signals())
+                        {
+                            interrupted = Some(error);
+                            stop.store(true, Ordering::Relaxed);
+                        }
+                    }
+                }
+            }
+        });
+        result
+    });
+    if let Some(error) = interrupted {
+        return Err(error);
+    }
+    match result {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(panic)) => Err(internal(&*panic)),
+        None => Err(InternalError::new_err("the computation ended without a result")),
+    }
+}
+
+fn answer<'py>(py: Python<'py>, answer: Answer) -> PyResult<Bound<'py, PyDict>> {
+    let registry = registry();
+    let result = PyDict::new(py);
+    let outputs: Vec<_> = answer.outputs.into_iter().map(|values| PyArray1::from_vec(py, values)).collect();
+    let nulls: Vec<_> = answer.nulls.into_iter().map(|nulls| nulls.map(|nulls| PyArray1::from_vec(py, nulls))).collect();
+    let bad_columns: Vec<_> = answer
+        .bad_columns
+        .iter()
+        .map(|bad| {
+            let variable = &registry.variables[bad.variable];
+            (variable.name, bad.count, bad.row, bad.value, variable.rule())
+        })
+        .collect();
+    let bad_rows: Vec<_> = answer.bad_rows.iter().map(|bad| (bad.why.text(registry), bad.count, bad.row)).collect();
+    let reason_texts: Vec<String> = std::iter::once(String::new())
+        .chain(registry.variables.iter().map(|variable| variable.name.to_owned()))
+        .chain(answer.bad_rows.iter().map(|bad| bad.why.text(registry)))
+        .collect();
+    result.set_item("outputs", outputs)?;
+    result.set_item("nulls", nulls)?;
+    result.set_item("bad_columns", bad_columns)?;
+    result.set_item("bad_rows", bad_rows)?;
+    result.set_item("reasons", answer.reasons.map(|reasons| PyArray1::from_vec(py, reasons)))?;
+    result.set_item("reason_texts", reason_texts)?;
+    result.set_item("declared", registry.variables.len())?;
+    Ok(result)
+}
+
+/// tapeout's core.
+#[pymodule]
+#[pyo3(name = "_core")]
+mod core {
+    use super::*;
+
+    #[pymodule_export]
+    use super::InternalError;
+
+    /// Evaluates a frame; see `tapeout.evaluate`.
+    #[pyfunction]
+    #[pyo3(name = "evaluate")]
+    fn evaluate_frame<'py>(
+        py: Python<'py>,
+        rows: usize,
+        columns: HashMap<String, NullableArray<'py>>,
+        assumptions: HashMap<String, f64>,
+        keys: Vec<KeyArgument<'py>>,
+        outputs: Vec<String>,
+        null_invalid: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
+        let settings = Settings { null_invalid, ..settings::current() };
+        let done = on_pool(py, |stop| engine::evaluate(&request, &settings, stop))?;
+        answer(py, done.map_err(stopped)?)
+    }
+
+    /// Where every value comes from; see `tapeout.resolve`: (variable, from, detail, rows, value).
+    #[pyfunction]
+    #[pyo3(name = "resolve")]
+    fn resolve_frame<'py>(
+        rows: usize,
+        columns: HashMap<String, NullableArray<'py>>,
+        assumptions: HashMap<String, f64>,
+        keys: Vec<KeyArgument<'py>>,
+        outputs: Vec<String>,
+    ) -> PyResult<Vec<(String, String, String, usize, f64)>> {
+        let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
+        let resolved = catch_unwind(AssertUnwindSafe(|| engine::resolve(&request))).map_err(|panic| internal(&*panic))?;
+        Ok(resolved
+            .map_err(stopped)?
+            .into_iter()
+            .map(|line| {
+                let (from, detail) = match line.from {
+                    engine::From::Column => ("column", String::new()),
+                    engine::From::Assumption => ("assumption", String::new()),
+                    engine::From::Entry(key) => ("catalog", key.to_string()),
+                    engine::From::Model(name) => ("model", name.to_owned()),
+                    engine::From::Default => ("default", String::new()),
+                    engine::From::Missing(why) => ("missing", why),
+                };
+                (registry().variables[line.variable].name.to_owned(), from.to_owned(), detail, line.rows, line.value)
+            })
+            .collect())
+    }
+
+    /// Every declared variable as a dictionary.
+    #[pyfunction]
+    fn variables(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
+        let registry = registry();
+        registry
+            .variables
+            .iter()
+            .zip(&registry.owners)
+            .map(|(variable, owner)| {
+                let line = PyDict::new(py);
+                let number = |x: f64| (!x.is_nan()).then_some(x);
+                line.set_item("name", variable.name)?;
+                line.set_item("model", *owner)?;
+                line.set_item("role", match variable.role {
+                    Role::Input => "input",
+                    Role::Output => "output",
+                    Role::Summary => "summary",
+                    Role::Key => "key",
+                })?;
+                line.set_item("kind", match variable.kind {
+                    Kind::Number => "number",
+                    Kind::Integer => "integer",
+                    Kind::Date => "date",
+                    Kind::Choice => "choice",
+                    Kind::Boolean => "boolean",
+                    Kind::Key => "key",
+                })?;
+                line.set_item("unit", variable.unit)?;
+                line.set_item("low", variable.low)?;
+                line.set_item("high", variable.high)?;
+                line.set_item("default", number(variable.default))?;
+                line.set_item("typical_low", number(variable.typical.0))?;
+                line.set_item("typical_high", number(variable.typical.1))?;
+                line.set_item("meaning", variable.meaning)?;
+                line.set_item("source", variable.source)?;
+                line.set_item("basis", variable.basis.text())?;
+                line.set_item("choices", variable.choices.to_vec())?;
+                Ok(line)
+            })
+            .collect()
+    }
+
+    /// Every model: name, what it says, the names of its inputs and outputs.
+    #[pyfunction]
+    fn models() -> Vec<(String, String, Vec<String>, Vec<String>)> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        crate::models::MODELS
+            .iter()
+            .map(|model| {
+                let about = model.about.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+                let mut inputs = owned(model.inputs);
+                inputs.extend(owned(model.choices));
+                let outputs = model.outputs.iter().map(|output| output.name.to_owned()).collect();
+                (model.name.to_owned(), about, inputs, outputs)
+            })
+            .collect()
+    }
+
+    /// Sets how to compute: threads, instruction set ("sse2", "avx2", "avx512", "neon"), rows in a block.
+    #[pyfunction]
+    #[pyo3(signature = (threads=None, instruction_set=None, block_rows=None))]
+    fn configure(threads: Option<usize>, instruction_set: Option<&str>, block_rows: Option<usize>) -> PyResult<(usize, String, usize)> {
+        settings::configure(threads, instruction_set, block_rows).map_err(PyValueError::new_err)
+    }
+
+    /// Panics in the core, to show that a panic arrives as an exception.
+    #[pyfunction]
+    fn panic_for_tests(py: Python<'_>) -> PyResult<()> {
+        on_pool(py, |_| panic!("asked to"))
+    }
+
+    /// Capital recovery factor r / (1 - (1+r)^-n), a year; 1/n without interest.
+    #[pyfunction]
+    fn capital_recovery_factor(rate_per_year: f64, years: f64) -> f64 {
+        finance::capital_recovery_factor(rate_per_year, years)
+    }
+
+    /// Saving in USD per unit a year of a chip launched once and serving a fixed life; rates are intensities a year.
+    #[pyfunction]
+    fn constant_path_saving_usd(
+        chip_price_usd: f64,
+        unit_price_usd: f64,
+        merchant_decline_rate: f64,
+        launch_months: f64,
+        life_years: f64,
+        discount_rate: f64,
+        hazard: f64,
+    ) -> f64 {
+        launch::constant_path_saving_usd(
+            chip_price_usd,
+            unit_price_usd,
+            merchant_decline_rate,
+            launch_months,
+            life_years,
+            discount_rate,
+            hazard,
+        )
+    }
+
+    /// Units a year at which a saving per unit a year covers a cost; infinite where nothing is saved.
+    #[pyfunction]
+    fn breakeven_units(nre: f64, saving: f64) -> f64 {
+        if saving > 0.0 { nre / saving } else { f64::INFINITY }
+    }
+
+    /// Mean and standard deviation of the constant-path saving in USD under the launch law; rates are intensities a year.
+    #[pyfunction]
+    fn stochastic_saving(
+        chip_price_usd: f64,
+        unit_price_usd: f64,
+        merchant_decline_rate: f64,
+        units_per_year: f64,
+        life_years: f64,
+        discount_rate: f64,
+        hazard: f64,
+        planned_months: f64,
+        respin_months: f64,
+        first_probability: f64,
+        later_probability: f64,
+        overrun_shape: f64,
+        overrun_months: f64,
+    ) -> (f64, f64) {
+        let law = launch::LaunchLaw {
+            planned_months,
+            respin_months,
+            first_probability,
+            later_probability,
+            overrun_shape,
+            overrun_months,
+        };
+        launch::stochastic_saving(
+            &law,
+            chip_price_usd,
+            unit_price_usd,
+            merchant_decline_rate,
+            units_per_year,
+            life_years,
+            discount_rate,
+            hazard,
+        )
+    }
+
+    /// Share of a triangular market window's revenue lost by entering late.
+    #[pyfunction]
+    fn triangular_delay_loss_share(delay: f64, half_life_of_window: f64) -> f64 {
+        launch::triangular_delay_loss_share(delay, half_life_of_window)
+    }
+
+    /// Total cost of ownership over NRE at which an improvement pays: s / (s - 1); infinite for s of 1 or less.
+    #[pyfunction]
+    fn two_for_two_breakeven_ratio(improvement: f64) -> f64 {
+        if improvement > 1.0 { improvement / (improvement - 1.0) } else { f64::INFINITY }
+    }
+}

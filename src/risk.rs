@@ -1,0 +1,292 @@
+//! The net present value of a programme as a random quantity: over the cells of the launch law a saving and a cost each.
+//!
+//! Payments: IP at the decision; staff and tools monthly until launch; masks at the first tape-out, which is never before
+//! plan; respin j at tape-out + j Tᵣ; software port, bring-up and qualification at launch; nothing after the horizon. All
+//! discounted continuously at `rate` a month.
+
+use crate::finance::present_value_of_flow;
+use crate::launch::{Branch, Cell, Cells, LaunchLaw};
+use crate::market::{HORIZON, HORIZON_MONTHS};
+use crate::number::Number;
+use crate::saving::Saving;
+
+/// Payments of the programme and their dates.
+#[derive(Clone, Copy)]
+pub struct Payments<N> {
+    pub scale: N,
+    pub fixed_usd: N,
+    pub mask_usd: N,
+    pub respin_usd: N,
+    pub burn_usd_per_month: N,
+    pub launch_usd: N,
+    pub tapeout_months: N,
+    pub respin_months: N,
+    /// Continuous discount rate a month.
+    pub rate: N,
+}
+
+/// The payments of one branch of the launch law.
+#[derive(Clone, Copy)]
+struct BranchPayments<N> {
+    all: Payments<N>,
+    /// e^(rate (launch - tape-out)): the tape-out precedes each launch by as much as it does in the plan.
+    lead: N,
+    lead_months: N,
+    /// Masks and respins at their distance from tape-out, for launches before the horizon and for later ones.
+    tapeout_usd: N,
+}
+
+impl<N: Number> BranchPayments<N> {
+    #[inline(always)]
+    fn new(all: Payments<N>, branch: &Branch<N>, respins_discounted: N) -> Self {
+        let lead_months = branch.months - all.tapeout_months;
+        BranchPayments {
+            all,
+            lead: (all.rate * lead_months).exp(),
+            lead_months,
+            tapeout_usd: all.mask_usd + all.respin_usd * respins_discounted,
+        }
+    }
+    /// Launch at `months`, before the horizon; `discount` is e^(-rate months).
+    #[inline(always)]
+    fn launched(&self, months: N, discount: N) -> N {
+        let y = self.all.rate * months;
+        let small = y.abs().lt(N::of(1e-3));
+        let divisor = N::select(small, N::one(), self.all.rate);
+        let burnt = N::select(small, present_value_of_flow(self.all.rate, months), (-discount + 1.0) / divisor);
+        (self.all.fixed_usd
+            + self.all.burn_usd_per_month * burnt
+            + self.tapeout_usd * discount * self.lead
+            + self.all.launch_usd * discount)
+            * self.all.scale
+    }
+    /// No launch before the horizon, whether the overrun or the respins are to blame.
+    #[inline(always)]
+    fn never(&self) -> N {
+        let tapeout_months = self.all.tapeout_months + (-self.lead_months - self.all.tapeout_months + HORIZON_MONTHS).positive_part();
+        let paid = tapeout_months.lt(N::of(HORIZON_MONTHS));
+        let at_tapeout = N::select(paid, self.tapeout_usd * (-(self.all.rate * tapeout_months)).exp(), N::zero());
+        (self.all.fixed_usd
+            + self.all.burn_usd_per_month * present_value_of_flow(self.all.rate, N::of(HORIZON_MONTHS))
+            + at_tapeout)
+            * self.all.scale
+    }
+}
+
+/// Net present value as a random quantity: a saving and a cost for every launch.
+pub struct Programme<'a, N: Number> {
+    pub law: LaunchLaw<N>,
+    pub saving: &'a Saving<N>,
+    pub payments: Payments<N>,
+}
+
+/// Weighted sums over the cells.
+#[derive(Clone, Copy)]
+pub struct Expected<N> {
+    pub saving: N,
+    pub cost: N,
+    pub sd: N,
+}
+
+/// Sums over outcomes. Deviations are from the first possible one of the row, so that a single outcome has none at all.
+struct Sums<N> {
+    mass: N,
+    saving: N,
+    cost: N,
+    origin: N,
+    deviation: N,
+    square: N,
+}
+
+impl<N: Number> Sums<N> {
+    #[inline(always)]
+    fn new() -> Self {
+        let zero = N::zero();
+        Sums { mass: zero, saving: zero, cost: zero, origin: zero, deviation: zero, square: zero }
+    }
+    #[inline(always)]
+    fn add(&mut self, mass: N, saving: N, cost: N) {
+        let value = saving - cost;
+        self.origin = N::select(self.mass.eq(N::zero()), value, self.origin);
+        let deviation = value - self.origin;
+        self.mass = self.mass + mass;
+        self.saving = self.saving + mass * saving;
+        self.cost = self.cost + mass * cost;
+        self.deviation = self.deviation + mass * deviation;
+        self.square = self.square + mass * deviation * deviation;
+    }
+    #[inline(always)]
+    fn expected(self) -> Expected<N> {
+        let variance = self.square - self.deviation * self.deviation;
+        Expected { saving: self.saving, cost: self.cost, sd: variance.positive_part().sqrt() }
+    }
+}
+
+impl<N: Number> Programme<'_, N> {
+    /// Visits every branch with its payments: Σⱼ e^(-rate j Tᵣ) over the respins that fall before the horizon.
+    #[inline(always)]
+    fn each_branch(&self, mut visit: impl FnMut(Branch<N>, BranchPayments<N>)) {
+        let payments = self.payments;
+        let over_a_respin = (-(payments.rate * payments.respin_months)).exp();
+        let mut power = N::one();
+        let mut respins_discounted = N::zero();
+        let room = -payments.tapeout_months + HORIZON_MONTHS;
+        for branch in self.law.branches() {
+            if branch.respins > 0 {
+                power = power * over_a_respin;
+                #[expect(clippy::cast_precision_loss, reason = "at most 59")]
+                let after_tapeout = payments.respin_months * (branch.respins as f64);
+                respins_discounted = respins_discounted + N::select(after_tapeout.le(room), power, N::zero());
+            }
+            visit(branch, BranchPayments::new(payments, &branch, respins_discounted));
+        }
+    }
+
+    /// Saving and cost of one cell with everything `delay` whole months later.
+    #[inline(always)]
+    fn outcome(&self, cell: &Cell<N>, branch: &BranchPayments<N>, delay: usize) -> (N, N) {
+        let month = cell.month + delay;
+        if month >= HORIZON {
+            return (N::zero(), branch.never());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
+        let launch = cell.offset + month as f64;
+        let discount = (-(self.payments.rate * launch)).exp();
+        (self.saving.at(month, cell.offset), branch.launched(launch, discount))
+    }
+
+    /// Mean saving, mean cost and standard deviation of their difference, with every launch `delay` months later.
+    #[inline(always)]
+    pub fn expected(&self, delay: usize, mut each_launch: impl FnMut(&Cell<N>)) -> Expected<N> {
+        let mut sums = Sums::new();
+        self.each_branch(
+            #[inline(always)]
+            |branch, payments| {
+                let mut cells = Cells::new(&self.law, branch, HORIZON);
+                for cell in &mut cells {
+                    let (s, c) = self.outcome(&cell, &payments, delay);
+                    each_launch(&cell);
+                    sums.add(cell.mass, s, c);
+                }
+                sums.add(cells.beyond(), N::zero(), payments.never());
+            },
+        );
+        sums.expected()
+    }
+
+    /// Every cell with the values at its two ends, and every branch's launches beyond the horizon as a cell without width.
+    #[inline(always)]
+    fn each_outcome(&self, mut visit: impl FnMut(&Outcome<N>)) {
+        self.each_branch(
+            #[inline(always)]
+            |branch, payments| {
+                let never = -payments.never();
+                let mut cells = Cells::new(&self.law, branch, HORIZON);
+                for cell in &mut cells {
+                    let before = self.value(&payments, cell.month, cell.start);
+                    let after = if cell.month + 1 == HORIZON { never } else { self.value(&payments, cell.month, N::one()) };
+                    visit(&Outcome { branch, cell, before, after });
+                }
+                let beyond = Cell {
+                    month: HORIZON,
+                    mass: cells.beyond(),
+                    offset: N::zero(),
+                    start: N::zero(),
+                    survival_before: N::zero(),
+                    survival_after: N::zero(),
+                };
+                visit(&Outcome { branch, cell: beyond, before: never, after: never });
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn value(&self, payments: &BranchPayments<N>, month: usize, offset: N) -> N {
+        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
+        let launch = offset + month as f64;
+        let discount = (-(self.payments.rate * launch)).exp();
+        self.saving.at(month, offset) - payments.launched(launch, discount)
+    }
+
+    /// P(NPV > level): within a cell NPV is taken as linear and the launch law as it is.
+    #[inline(always)]
+    pub fn probability_above(&self, level: N) -> N {
+        let mut probability = N::zero();
+        let certain = self.law.overrun_shape.eq(N::zero()) | self.law.overrun_months.le(N::zero());
+        self.each_outcome(
+            #[inline(always)]
+            |outcome| {
+                let cell = &outcome.cell;
+                let starts_above = N::select(level.lt(outcome.before), N::one(), N::zero());
+                let ends_above = N::select(level.lt(outcome.after), N::one(), N::zero());
+                let mut share = starts_above;
+                if !N::all(starts_above.eq(ends_above)) {
+                    let rise = outcome.after - outcome.before;
+                    let flat = rise.eq(N::zero());
+                    let way = (level - outcome.before) / N::select(flat, N::one(), rise);
+                    let at = cell.start + (-cell.start + 1.0) * way;
+                    #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
+                    let overrun = at - outcome.branch.months + cell.month as f64;
+                    let width = cell.survival_before - cell.survival_after;
+                    let some = N::zero().lt(width);
+                    let before = (cell.survival_before - self.law.overrun_survival(overrun)) / N::select(some, width, N::one());
+                    let before = before.positive_part().min(N::one());
+                    let part = N::select(N::zero().lt(starts_above), before, -before + 1.0);
+                    // Without an overrun all mass of a branch is at its start.
+                    share = N::select(starts_above.eq(ends_above) | certain, starts_above, part);
+                }
+                probability = probability + cell.mass * share;
+            },
+        );
+        probability
+    }
+
+    /// The least and the greatest outcome that has a chance.
+    #[inline(always)]
+    pub fn range(&self) -> (N, N) {
+        let (mut low, mut high) = (N::of(f64::INFINITY), N::of(f64::NEG_INFINITY));
+        self.each_outcome(
+            #[inline(always)]
+            |outcome| {
+                let possible = N::zero().lt(outcome.cell.mass);
+                low = N::select(possible, low.min(outcome.before).min(outcome.after), low);
+                high = N::select(possible, high.max(outcome.before).max(outcome.after), high);
+            },
+        );
+        (low, high)
+    }
+
+    /// For each share the smallest y with P(NPV <= y) >= share.
+    #[inline(always)]
+    pub fn quantiles<const K: usize>(&self, shares: [f64; K]) -> [N; K] {
+        /// The range shrinks to its last digit.
+        const HALVINGS: u32 = 50;
+        /// Room for the rounding of a sum of masses that should reach the share exactly.
+        const SLACK: f64 = 1e-13;
+        let (least, greatest) = self.range();
+        let mut found = [least; K];
+        let mut k = 0;
+        while k < K {
+            let (mut low, mut high) = (least, greatest);
+            let mut i = 0;
+            while i < HALVINGS {
+                let middle = (low + high) * 0.5;
+                let enough = self.probability_above(middle).le(N::of(1.0 - shares[k] + SLACK));
+                high = N::select(enough, middle, high);
+                low = N::select(enough, low, middle);
+                i += 1;
+            }
+            found[k] = high;
+            k += 1;
+        }
+        found
+    }
+}
+
+/// Launches of one branch in one month, and the net present value at the two ends.
+struct Outcome<N> {
+    branch: Branch<N>,
+    cell: Cell<N>,
+    before: N,
+    after: N,
+}

@@ -1,0 +1,205 @@
+//! What a chip saves that launches at real month x, ramps linearly over R months and serves L months.
+//!
+//!     A(x) = ∫ₓᴴ v      B(x) = ∫ₓᴴ A      q = min(R, L)
+//!     S(x) = (B(x) - B(x+q)) / R - (q/R) A(x+L);      R = 0: A(x) - A(x+L)
+//!
+//! v is the flow of savings, constant within a month, so that A is linear and B quadratic inside each. For launch at offset
+//! f of month k, S is a quadratic in f with one bend where f + q passes a month's edge and one where f + L does: five numbers
+//! a month, made once and read by every cell of the launch law.
+
+use crate::market::HORIZON;
+use crate::number::Number;
+
+/// Months, their end, and one entry of zeros for everything beyond.
+const ENTRIES: usize = HORIZON + 2;
+
+pub type Months<N> = [<N as Number>::Slot; ENTRIES];
+
+/// A table of zeros.
+#[inline(always)]
+pub fn months<N: Number>() -> Months<N> {
+    [N::zero().save(); ENTRIES]
+}
+
+/// S within one month: value, slope, curvature / 2, and the two bends.
+#[derive(Clone, Copy)]
+struct Piece<S> {
+    value: S,
+    slope: S,
+    curve: S,
+    ramp_bend: S,
+    life_bend: S,
+}
+
+/// How launch months turn into savings.
+#[derive(Clone, Copy)]
+struct Service<N> {
+    /// Whole months and rest of q = min(R, L) and of L.
+    ramp_whole: N,
+    ramp_rest: N,
+    life_whole: N,
+    life_rest: N,
+    /// Weights of B(x) - B(x+q), of A(x) and of A(x+L).
+    by_ramp: N,
+    at_once: N,
+    at_end: N,
+}
+
+impl<N: Number> Service<N> {
+    #[inline(always)]
+    fn new(ramp_months: N, life_months: N) -> Self {
+        let ramped = N::zero().lt(ramp_months);
+        let ramp = N::select(ramped, ramp_months, N::one());
+        let reached = ramp_months.min(life_months);
+        Service {
+            ramp_whole: reached.floor(),
+            ramp_rest: reached - reached.floor(),
+            life_whole: life_months.floor(),
+            life_rest: life_months - life_months.floor(),
+            by_ramp: N::select(ramped, N::one() / ramp, N::zero()),
+            at_once: N::select(ramped, N::zero(), N::one()),
+            at_end: N::select(ramped, reached / ramp, N::one()),
+        }
+    }
+}
+
+/// S(x) for every x up to the horizon.
+pub struct Saving<N: Number> {
+    service: Service<N>,
+    pieces: [Piece<N::Slot>; ENTRIES],
+}
+
+impl<N: Number> Saving<N> {
+    /// From the flow of each month.
+    #[inline(always)]
+    pub fn new(flow: &Months<N>, ramp_months: N, life_months: N) -> Self {
+        let service = Service::new(ramp_months, life_months);
+        let mut once = months::<N>();
+        let mut twice = months::<N>();
+        let (mut a, mut b) = (N::zero(), N::zero());
+        let mut k = HORIZON;
+        while k > 0 {
+            k -= 1;
+            let later = a;
+            a = a + N::restore(flow[k]);
+            b = b + (later + a) * 0.5;
+            once[k] = a.save();
+            twice[k] = b.save();
+        }
+        let zero = N::zero().save();
+        let mut pieces = [Piece { value: zero, slope: zero, curve: zero, ramp_bend: zero, life_bend: zero }; ENTRIES];
+        let mut month = N::zero();
+        let mut k = 0;
+        while k < HORIZON {
+            let (v0, a0, b0) = (N::restore(flow[k]), N::restore(once[k]), N::restore(twice[k]));
+            let ramp_month = month + service.ramp_whole;
+            let (v1, a1, b1) = (N::pick(flow, ramp_month), N::pick(&once, ramp_month), N::pick(&twice, ramp_month));
+            let v1_next = N::pick(flow, ramp_month + 1.0);
+            let life_month = month + service.life_whole;
+            let (v2, a2) = (N::pick(flow, life_month), N::pick(&once, life_month));
+            let v2_next = N::pick(flow, life_month + 1.0);
+            let (r, l) = (service.ramp_rest, service.life_rest);
+            pieces[k] = Piece {
+                value: (service.by_ramp * (b0 - (b1 - r * a1 + r * r * v1 * 0.5)) + service.at_once * a0
+                    - service.at_end * (a2 - l * v2))
+                    .save(),
+                slope: (service.by_ramp * (a1 - a0 - r * v1) - service.at_once * v0 + service.at_end * v2).save(),
+                curve: (service.by_ramp * (v0 - v1) * 0.5).save(),
+                ramp_bend: (service.by_ramp * (v1 - v1_next) * 0.5).save(),
+                life_bend: (service.at_end * (v2_next - v2)).save(),
+            };
+            month = month + 1.0;
+            k += 1;
+        }
+        Saving { service, pieces }
+    }
+
+    /// S at `offset` (0 to 1) of `month`.
+    #[inline(always)]
+    pub fn at(&self, month: usize, offset: N) -> N {
+        let piece = &self.pieces[month];
+        let past_ramp = (offset + self.service.ramp_rest - 1.0).positive_part();
+        let past_life = (offset + self.service.life_rest - 1.0).positive_part();
+        N::restore(piece.value)
+            + offset * (N::restore(piece.slope) + offset * N::restore(piece.curve))
+            + N::restore(piece.ramp_bend) * past_ramp * past_ramp
+            + N::restore(piece.life_bend) * past_life
+    }
+}
+
+/// Launches gathered by month: enough of them to know the expected share of capacity in service in every month.
+pub struct Launches<N: Number> {
+    service: Service<N>,
+    /// One entry ahead of the months, of zeros: launches before month 0.
+    mass: Months<N>,
+    first: Months<N>,
+    second: Months<N>,
+    past_ramp: Months<N>,
+    past_life: Months<N>,
+}
+
+impl<N: Number> Launches<N> {
+    #[inline(always)]
+    pub fn new(ramp_months: N, life_months: N) -> Self {
+        Launches {
+            service: Service::new(ramp_months, life_months),
+            mass: months::<N>(),
+            first: months::<N>(),
+            second: months::<N>(),
+            past_ramp: months::<N>(),
+            past_life: months::<N>(),
+        }
+    }
+
+    #[inline(always)]
+    pub fn add(&mut self, month: usize, offset: N, mass: N) {
+        let past_ramp = (offset + self.service.ramp_rest - 1.0).positive_part();
+        let past_life = (offset + self.service.life_rest - 1.0).positive_part();
+        let k = month + 1;
+        self.mass[k] = (N::restore(self.mass[k]) + mass).save();
+        self.first[k] = (N::restore(self.first[k]) + mass * offset).save();
+        self.second[k] = (N::restore(self.second[k]) + mass * offset * offset).save();
+        self.past_ramp[k] = (N::restore(self.past_ramp[k]) + mass * past_ramp * past_ramp).save();
+        self.past_life[k] = (N::restore(self.past_life[k]) + mass * past_life).save();
+    }
+
+    /// Expected share of the chips that are out, ramped and not yet retired, month by month: the mean saving is its
+    /// product with the flow. It is the transpose of `Saving`, which is linear in the flow.
+    #[inline(always)]
+    pub fn in_service(&self) -> Months<N> {
+        let service = self.service;
+        let (r, l) = (service.ramp_rest, service.life_rest);
+        let mut shares = months::<N>();
+        let (mut once_sum, mut twice_sum) = (N::zero(), N::zero());
+        let mut month = N::zero();
+        let mut k = 0;
+        while k < HORIZON {
+            let (m0, m1, m2) =
+                (N::restore(self.mass[k + 1]), N::restore(self.first[k + 1]), N::restore(self.second[k + 1]));
+            // Launches whose ramp, or life, ends in this month or in the one before.
+            let ramp_from = (month - service.ramp_whole + 1.0).positive_part();
+            let ramp_before = (ramp_from - 1.0).positive_part();
+            let life_from = (month - service.life_whole + 1.0).positive_part();
+            let life_before = (life_from - 1.0).positive_part();
+            let (r0, r1, r2) =
+                (N::pick(&self.mass, ramp_from), N::pick(&self.first, ramp_from), N::pick(&self.second, ramp_from));
+            let (l0, l1) = (N::pick(&self.mass, life_from), N::pick(&self.first, life_from));
+            let ramp_bend = N::pick(&self.past_ramp, ramp_from) - N::pick(&self.past_ramp, ramp_before);
+            let life_bend = N::pick(&self.past_life, life_before) - N::pick(&self.past_life, life_from);
+
+            let by_twice = service.by_ramp * (m0 - r0);
+            let by_once = service.by_ramp * (r * r0 + r1 - m1) + service.at_once * m0 - service.at_end * l0;
+            let by_flow = service.by_ramp * (m2 - r * r * r0 - r * r1 * 2.0 - r2) * 0.5 - service.at_once * m1
+                + service.at_end * (l * l0 + l1)
+                + service.by_ramp * ramp_bend * 0.5
+                + service.at_end * life_bend;
+            // Each A holds the flows from its month on, each B the A's of its own and later months, the first by half.
+            once_sum = once_sum + by_once + twice_sum + by_twice * 0.5;
+            twice_sum = twice_sum + by_twice;
+            shares[k] = (once_sum + by_flow).save();
+            month = month + 1.0;
+            k += 1;
+        }
+        shares
+    }
+}

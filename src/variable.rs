@@ -1,0 +1,351 @@
+//! One declaration per variable. From it come the model's structs, validation, error texts, `variables()` and the docs.
+
+use crate::number::Number;
+use std::cell::RefCell;
+
+/// Money and counts end here: far beyond any economy, near enough that no product of a few overflows.
+pub const HUGE: f64 = 1e18;
+pub const INFINITE: f64 = f64::INFINITY;
+/// No default: the caller, the catalog or a model must give the value.
+pub const NONE: f64 = f64::NAN;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Number,
+    /// A number without a fraction.
+    Integer,
+    /// Days since 1970-01-01.
+    Date,
+    /// One of `Variable::choices`, by its position.
+    Choice,
+    /// A choice of false and true.
+    Boolean,
+    /// The name of a catalog entry.
+    Key,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Input,
+    Output,
+    /// An output nothing lies downstream of: it may be asked for but not given.
+    Summary,
+    Key,
+}
+
+/// Where a declared number or bound comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    Measured,
+    ListPrice,
+    VendorClaim,
+    Leak,
+    Estimate,
+    Judgement,
+    Definition,
+}
+
+impl Basis {
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Basis::Measured => "measured",
+            Basis::ListPrice => "list price",
+            Basis::VendorClaim => "vendor claim",
+            Basis::Leak => "leak",
+            Basis::Estimate => "estimate",
+            Basis::Judgement => "judgement",
+            Basis::Definition => "definition",
+        }
+    }
+}
+
+/// What is known of one quantity. Bounds are what equation and physics allow; `typical` is what sweeps range over.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub role: Role,
+    pub unit: &'static str,
+    pub low: f64,
+    pub high: f64,
+    /// NaN where there is none.
+    pub default: f64,
+    pub typical: (f64, f64),
+    pub meaning: &'static str,
+    pub source: &'static str,
+    pub basis: Basis,
+    pub choices: &'static [&'static str],
+}
+
+impl Variable {
+    /// An output that falls back on a default where it can't be computed.
+    #[must_use]
+    pub const fn with_default(mut self, default: f64, source: &'static str) -> Variable {
+        self.default = default;
+        self.source = source;
+        self
+    }
+
+    /// Whether a value may stand for this variable.
+    #[must_use]
+    pub fn allows(&self, x: f64) -> bool {
+        self.low <= x && x <= self.high && (self.kind == Kind::Number || x.fract() == 0.0 || x.is_infinite())
+    }
+
+    /// A value within bounds for rows whose own can't be used; their outputs are masked.
+    #[must_use]
+    pub fn safe_value(&self) -> f64 {
+        if !self.default.is_nan() {
+            self.default
+        } else if self.low <= 1.0 && 1.0 <= self.high {
+            1.0
+        } else {
+            self.low
+        }
+    }
+
+    /// What a value must be, in words.
+    #[must_use]
+    pub fn rule(&self) -> String {
+        let unit = if self.unit == "1" { String::new() } else { format!(" {}", self.unit) };
+        let whole = if self.kind == Kind::Integer { "a whole number, " } else { "" };
+        if self.high.is_infinite() {
+            format!("{whole}{}{unit} or more (infinite allowed)", self.low)
+        } else {
+            format!("{whole}{} to {}{unit}", self.low, self.high)
+        }
+    }
+}
+
+/// A choice variable's type: its values by position.
+pub trait Choice: Copy {
+    const NAMES: &'static [&'static str];
+    const KIND: Kind;
+    fn from_code(code: u8) -> Self;
+    fn code(self) -> u8;
+}
+
+impl Choice for bool {
+    const NAMES: &'static [&'static str] = &["false", "true"];
+    const KIND: Kind = Kind::Boolean;
+    fn from_code(code: u8) -> bool {
+        code != 0
+    }
+    fn code(self) -> u8 {
+        u8::from(self)
+    }
+}
+
+/// `choices!(YieldModel { Poisson "poisson", ... })` makes the type of a choice variable.
+macro_rules! choices {
+    ($(#[doc = $about:literal])+ $name:ident { $($value:ident $text:literal),+ $(,)? }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($value),+ }
+        impl $crate::variable::Choice for $name {
+            const NAMES: &'static [&'static str] = &[$($text),+];
+            const KIND: $crate::variable::Kind = $crate::variable::Kind::Choice;
+            fn from_code(code: u8) -> Self {
+                const ALL: &[$name] = &[$($name::$value),+];
+                ALL[usize::from(code)]
+            }
+            fn code(self) -> u8 { self as u8 }
+        }
+        impl $name {
+            /// The position of this value, as a number a model can put out.
+            #[inline(always)]
+            pub fn number<N: $crate::number::Number>(self) -> N { N::of(f64::from(self as u8)) }
+        }
+    };
+}
+pub(crate) use choices;
+
+/// What the engine needs of a model; `model!` writes every item of it.
+pub trait Model: 'static {
+    const NAME: &'static str;
+    const ABOUT: &'static [&'static str];
+    /// Declared here: numbers, then choices.
+    const OWNED: &'static [Variable];
+    /// Names of the numbers it reads, own and others', in the order `load` asks for them.
+    const INPUTS: &'static [&'static str];
+    const CHOICES: &'static [&'static str];
+    const OUTPUTS: &'static [Variable];
+    type Inputs<N: Number>;
+    type Given<N: Number>;
+    type Outputs<N: Number>;
+    fn load<N: Number>(number: impl Fn(usize) -> N, choices: &[u8]) -> Self::Inputs<N>;
+    fn load_given<N: Number>(given: impl Fn(usize) -> Option<N>, wanted: u64) -> Self::Given<N>;
+    fn store<N: Number>(outputs: Self::Outputs<N>, put: impl FnMut(usize, N));
+    fn equations<N: Number>(inputs: Self::Inputs<N>, given: Self::Given<N>) -> Self::Outputs<N>;
+}
+
+/// For each output, the inputs (low bits) and given outputs (bits from `INPUTS.len()`) it reads.
+#[must_use]
+pub fn needs<M: Model>(given: u64, choices: &[u8]) -> Vec<u128> {
+    use crate::number::Needs;
+    let inputs = M::INPUTS.len();
+    let found = RefCell::new(vec![0; M::OUTPUTS.len()]);
+    let x = M::load(|k| Needs(1 << k), choices);
+    let g = M::load_given(|k| (given >> k & 1 == 1).then_some(Needs(1 << (inputs + k))), u64::MAX);
+    M::store(M::equations(x, g), |k, needs| found.borrow_mut()[k] = needs.0);
+    found.into_inner()
+}
+
+/// Declares a model: its variables and its equations.
+///
+/// `number`, `integer` and `date` inputs: unit, bounds, default, typical range, basis and source. `choices`: type, default,
+/// source. `reads`: variables other models declare. `outputs` and `summaries`: unit and bounds. `statuses`: why an output is
+/// null or infinite. Inside `equations(x, given)`, `x.name` is an input, `given.name(expression)` the caller's value of an
+/// output where there is one, else the expression, and `given.wanted.name` whether anybody asks for it.
+macro_rules! model {
+    (
+        $(#[doc = $about:literal])+
+        $model:ident = $name:literal;
+        inputs { $( #[doc = $doc:literal] $input:ident: $kind:ident $unit:literal [$low:expr, $high:expr], default $default:expr, typical [$from:expr, $to:expr], $basis:ident $source:literal; )* }
+        choices { $( #[doc = $cdoc:literal] $choice:ident: $ctype:ty = $cdefault:expr, $csource:literal; )* }
+        reads { $( $read:ident )* }
+        outputs { $( #[doc = $odoc:literal] $output:ident: $ounit:literal [$olow:expr, $ohigh:expr] $(, default $odefault:expr, $osource:literal)?; )* }
+        summaries { $( #[doc = $sdoc:literal] $summary:ident: $sunit:literal [$slow:expr, $shigh:expr]; )* }
+        statuses { $( #[doc = $tdoc:literal] $status:ident: $ttype:ty; )* }
+        equations($x:ident, $given:ident) $body:block
+    ) => {
+        $(#[doc = $about])+
+        pub struct $model;
+        #[derive(Clone, Copy)]
+        pub struct Inputs<N> {
+            $( #[doc = $doc] pub $input: N, )*
+            $( pub $read: N, )*
+            $( #[doc = $cdoc] pub $choice: $ctype, )*
+            pub marker: std::marker::PhantomData<N>,
+        }
+        #[derive(Clone, Copy)]
+        pub struct Outputs<N> {
+            $( #[doc = $odoc] pub $output: N, )*
+            $( #[doc = $sdoc] pub $summary: N, )*
+            $( #[doc = $tdoc] pub $status: N, )*
+        }
+        /// Which outputs anybody asks for.
+        #[derive(Clone, Copy)]
+        pub struct Wanted { $( pub $output: bool, )* $( pub $summary: bool, )* $( pub $status: bool, )* }
+        /// What the caller gives of the outputs.
+        #[derive(Clone, Copy)]
+        pub struct Given<N> {
+            $( pub $output: Option<N>, )*
+            pub wanted: Wanted,
+            pub marker: std::marker::PhantomData<N>,
+        }
+        #[allow(dead_code, reason = "a model may read a given output as a field instead")]
+        impl<N> Given<N> {
+            $( #[inline(always)]
+            pub fn $output(self, computed: N) -> N {
+                match self.$output { Some(value) => value, None => computed }
+            } )*
+        }
+        #[allow(unused_assignments, unused_mut, unused_variables, reason = "a model may have none of a kind")]
+        impl $crate::variable::Model for $model {
+            const NAME: &'static str = $name;
+            const ABOUT: &'static [&'static str] = &[$($about),+];
+            const OWNED: &'static [$crate::variable::Variable] = &[
+                $( $crate::variable::Variable {
+                    name: stringify!($input), kind: $crate::variable::kind!($kind), role: $crate::variable::Role::Input,
+                    unit: $unit, low: $low, high: $high, default: $default, typical: ($from, $to), meaning: $doc.trim_ascii(),
+                    source: $source, basis: $crate::variable::Basis::$basis, choices: &[],
+                }, )*
+                $( $crate::variable::Variable {
+                    name: stringify!($choice), kind: <$ctype as $crate::variable::Choice>::KIND,
+                    role: $crate::variable::Role::Input, unit: "1", low: 0.0,
+                    high: (<$ctype as $crate::variable::Choice>::NAMES.len() - 1) as f64, default: $cdefault as u8 as f64,
+                    typical: ($crate::variable::NONE, $crate::variable::NONE), meaning: $cdoc.trim_ascii(), source: $csource,
+                    basis: $crate::variable::Basis::Definition, choices: <$ctype as $crate::variable::Choice>::NAMES,
+                }, )*
+            ];
+            const INPUTS: &'static [&'static str] = &[$(stringify!($input),)* $(stringify!($read),)*];
+            const CHOICES: &'static [&'static str] = &[$(stringify!($choice),)*];
+            const OUTPUTS: &'static [$crate::variable::Variable] = &[
+                $( $crate::variable::output($crate::variable::Role::Output, stringify!($output), $ounit, $olow, $ohigh, $odoc, &[])
+                    .with_default([$($odefault,)? $crate::variable::NONE][0], [$($osource,)? "computed"][0]), )*
+                $( $crate::variable::output($crate::variable::Role::Summary, stringify!($summary), $sunit, $slow, $shigh, $sdoc, &[]), )*
+                $( $crate::variable::output($crate::variable::Role::Summary, stringify!($status), "1", 0.0,
+                    (<$ttype as $crate::variable::Choice>::NAMES.len() - 1) as f64, $tdoc, <$ttype as $crate::variable::Choice>::NAMES), )*
+            ];
+            type Inputs<N: $crate::number::Number> = Inputs<N>;
+            type Given<N: $crate::number::Number> = Given<N>;
+            type Outputs<N: $crate::number::Number> = Outputs<N>;
+            #[inline(always)]
+            fn load<N: $crate::number::Number>(number: impl Fn(usize) -> N, choices: &[u8]) -> Inputs<N> {
+                let mut k = 0;
+                let mut c = 0;
+                Inputs {
+                    $( $input: { k += 1; number(k - 1) }, )*
+                    $( $read: { k += 1; number(k - 1) }, )*
+                    $( $choice: { c += 1; <$ctype as $crate::variable::Choice>::from_code(choices[c - 1]) }, )*
+                    marker: std::marker::PhantomData,
+                }
+            }
+            #[inline(always)]
+            fn load_given<N: $crate::number::Number>(given: impl Fn(usize) -> Option<N>, wanted: u64) -> Given<N> {
+                let mut k = 0;
+                let mut w = 0;
+                Given {
+                    $( $output: { k += 1; given(k - 1) }, )*
+                    wanted: Wanted {
+                        $( $output: { w += 1; wanted >> (w - 1) & 1 == 1 }, )*
+                        $( $summary: { w += 1; wanted >> (w - 1) & 1 == 1 }, )*
+                        $( $status: { w += 1; wanted >> (w - 1) & 1 == 1 }, )*
+                    },
+                    marker: std::marker::PhantomData,
+                }
+            }
+            #[inline(always)]
+            fn store<N: $crate::number::Number>(outputs: Outputs<N>, mut put: impl FnMut(usize, N)) {
+                let mut k = 0;
+                $( put(k, outputs.$output); k += 1; )*
+                $( put(k, outputs.$summary); k += 1; )*
+                $( put(k, outputs.$status); k += 1; )*
+            }
+            #[inline(always)]
+            fn equations<N: $crate::number::Number>($x: Inputs<N>, $given: Given<N>) -> Outputs<N> {
+                #[allow(unused_imports, reason = "a body may call no trait method")]
+                use $crate::number::Number;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use model;
+
+macro_rules! kind {
+    (number) => { $crate::variable::Kind::Number };
+    (integer) => { $crate::variable::Kind::Integer };
+    (date) => { $crate::variable::Kind::Date };
+}
+pub(crate) use kind;
+
+/// A declared output. Its source is the model's page.
+#[must_use]
+pub const fn output(
+    role: Role,
+    name: &'static str,
+    unit: &'static str,
+    low: f64,
+    high: f64,
+    meaning: &'static str,
+    choices: &'static [&'static str],
+) -> Variable {
+    let kind = if choices.is_empty() { Kind::Number } else { Kind::Choice };
+    Variable {
+        name,
+        kind,
+        role,
+        unit,
+        low,
+        high,
+        default: NONE,
+        typical: (NONE, NONE),
+        meaning: meaning.trim_ascii(),
+        source: "computed",
+        basis: Basis::Definition,
+        choices,
+    }
+}

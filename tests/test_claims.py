@@ -1,0 +1,462 @@
+"""Claims: cards are refused unless every number has a source, expressions are never executed, P comes out again."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import tapeout
+from scipy import stats
+from tapeout import _claims
+from tapeout._claim_card import InvalidCard, load
+from tapeout._claim_result import ClaimResult, DefinitionResult
+from tapeout._draws import Correlation, Draws, InvalidDistribution, Lognormal, Triangular, read_distribution
+from tapeout._expression import Expression, InvalidExpression, Name
+
+SAMPLES = 65_536
+
+CARD = """
+id = "toy"
+statement = "Costs fall a hundred times."
+said_by = "nobody"
+attribution = "not verified"
+models = ["decline"]
+headline = "plain"
+predicate = "decline_total >= 100"
+drivers_of = "decline_total"
+thresholds = ["decline_chip_factor"]
+
+[assume]
+decline_architecture_factor = { value = 1, source = "a book", basis = "judgement", date = 2026-01-01 }
+decline_years = { value = 5, source = "a book", basis = "judgement", date = 2026-01-01 }
+
+[uncertain]
+decline_chip_factor = { uniform = [1, 9], source = "a book", basis = "judgement", date = 2026-01-01 }
+decline_software_factor = { triangular = [10, 20, 30], source = "a book", basis = "measured", date = 2026-01-01 }
+
+[definitions.plain]
+says = "as it stands"
+
+[definitions.tenfold]
+says = "ten times"
+predicate = "decline_total >= 10"
+
+[definitions.no-software]
+says = "chips alone"
+assume = { decline_software_factor = 1 }
+
+[[evidence.for]]
+says = "something"
+source = "a book"
+
+[[evidence.against]]
+says = "something else"
+source = "a book"
+"""
+
+
+def folder_with(tmp_path: Path, text: str, name: str = "toy") -> Path:
+    (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+# ---------------------------------------------------------------------------------------------------- cards
+
+
+def test_shipped_cards_load_and_are_listed() -> None:
+    cards = load()
+    listed = _claims.claims()
+    assert listed["id"].to_list() == list(cards)
+    assert {"id", "statement", "attribution", "models", "predicate"} <= set(listed.columns)
+
+
+def test_every_shipped_card_can_come_out_both_ways(results: dict[str, ClaimResult]) -> None:
+    for result in results.values():
+        assert 0 < result.headline.true_rows < result.headline.rows, result.id
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (', source = "a book", basis = "measured"', ', basis = "measured"', "uncertain.decline_software_factor.source"),
+        ("value = 5, source", 'value = 5, source = "  ", was', "'was' is not one of"),
+        ('value = 5, source = "a book"', 'value = 5, source = " "', "assume.decline_years.source"),
+        ('basis = "measured"', 'basis = "known"', "'known' is not one of measured, list price"),
+        ('basis = "measured", date = 2026-01-01', 'basis = "measured"', "a date is wanted"),
+        ('source = "a book"\n\n[[evidence.against]]', "\n[[evidence.against]]", "evidence.for[0].source"),
+        ('predicate = "decline_total >= 100"', 'predicate = "decline_totl >= 100"', "did you mean 'decline_total'"),
+        ('predicate = "decline_total >= 100"', 'predicate = "decline_total@x >= 1"', "unknown variant 'x'"),
+        ('predicate = "decline_total >= 100"', 'predicate = "decline_total"', "must be a condition"),
+        ('drivers_of = "decline_total"', 'drivers_of = "decline_total > 1"', "must be a number"),
+        ('attribution = "not verified"', 'attribution = "rumour"', "'rumour' is not one of"),
+        ('id = "toy"', 'id = "other"', "must be the file's name"),
+        ('models = ["decline"]', 'models = ["declines"]', "'declines' is not a model"),
+        ('headline = "plain"', 'headline = "no-software"', "changes nothing"),
+        ("uniform = [1, 9]", "uniform = [9, 1]", "uniform needs low < high"),
+        ("uniform = [1, 9]", "uniform = [1, 9], beta = [1, 1]", "exactly one of"),
+        ("[assume]", "[assume]\nidle = {value=1, source='x', basis='leak', date=2026-01-01}", "neither a variable nor"),
+        ("[uncertain]", '[derive]\ndecline_years = "decline_total"\n[uncertain]', "not known before the models run"),
+        ('thresholds = ["decline_chip_factor"]', 'thresholds = ["decline_chip_facto"]', "did you mean"),
+        ("[definitions.plain]", "[definitions.plain]\nexpected = 0.5", "expected and tolerance come together"),
+        ("[[evidence.for]]", "[[evidences]]", "'evidences' is not one of"),
+        ('id = "toy"', 'id = toy"', "not TOML"),
+        ('headline = "plain"', 'headline = "plain"\nsweep = "none"', "names no card"),
+    ],
+)
+def test_a_card_that_is_wrong_is_refused_with_the_place(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    assert old in CARD
+    with pytest.raises(InvalidCard) as refused:
+        load(folder_with(tmp_path, CARD.replace(old, new, 1)))
+    assert complaint in str(refused.value)
+    assert "toy.toml" in str(refused.value)
+
+
+def test_a_sweep_may_be_taken_from_another_card_but_not_through_a_third(tmp_path: Path) -> None:
+    folder_with(tmp_path, CARD)
+    second = CARD.split("[assume]")[0] + "[definitions.plain]" + CARD.split("[definitions.plain]")[1]
+    folder_with(tmp_path, second.replace('"toy"', '"child"\nsweep = "toy"'), "child")
+    assert load(tmp_path)["child"].drawn == load(tmp_path)["toy"].drawn
+    folder_with(tmp_path, second.replace('"toy"', '"grandchild"\nsweep = "child"'), "grandchild")
+    with pytest.raises(InvalidCard, match="takes its own sweep from another card"):
+        load(tmp_path)
+
+
+def test_an_unknown_claim_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCard, match="did you mean 'toy'"):
+        _claims.run("toi", samples=8, folder=folder_with(tmp_path, CARD))
+
+
+# ---------------------------------------------------------------------------------------------------- expressions
+
+ROW = pl.DataFrame({"a": [2.0], "b": [3.0], "b@x": [5.0], "unknown": [None], "nan": [math.nan]}).cast(pl.Float64)
+
+
+def value_of(text: str) -> Any:
+    return ROW.select(Expression(text).compile(lambda name: pl.col(str(name))).alias("value"))["value"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a + b * 2 - 1", 7.0),
+        ("-a ** 2", -4.0),
+        ("2 * b@x / a", 5.0),
+        ("b@x - b", 2.0),
+        ("a ** -1", 0.5),
+        ("min(a, b, 1e0) + max(a, b@x)", 6.0),
+        ("7 / 2", 3.5),
+        ("a < b < b@x", True),
+        ("a < b and not b < a", True),
+        ("a > b or b == 3", True),
+        ("1 < a <= 2 and a != b", True),
+        ("unknown > 1", None),
+        ("unknown > 1 and a > 3", False),
+        ("unknown > 1 or a < 3", True),
+        ("nan > 1", None),
+        ("min(a, unknown)", None),
+    ],
+)
+def test_an_expression_has_the_value_worked_by_hand(text: str, value: float | bool | None) -> None:
+    assert value_of(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "a.real",
+        "a[0]",
+        "(lambda: a)()",
+        "a if b > 1 else b",
+        "[a, b]",
+        "a // b",
+        "a % b",
+        "a @ b",
+        "a & b",
+        "a is b",
+        "'text' == a",
+        "True",
+        "1j * a",
+        "min(a)",
+        "min(*a, b)",
+        "max(a, b, key=a)",
+        "exp(a)",
+        "a and 3",
+        "(a > 1) * 2",
+        "a := 3",
+        "a = 3",
+        "a +",
+        "",
+        "a; b",
+    ],
+)
+def test_anything_but_arithmetic_and_conditions_is_refused(text: str) -> None:
+    with pytest.raises(InvalidExpression):
+        Expression(text)
+
+
+def test_names_are_read_with_their_variants() -> None:
+    assert Expression("min(a, b@x) > 2 * a").names() == {Name("a"), Name("b", "x")}
+
+
+# ---------------------------------------------------------------------------------------------------- draws
+
+U = np.array([1e-9, 0.001, 0.05, 0.2, 0.5, 0.77, 0.95, 0.999, 1 - 1e-9])
+
+
+@pytest.mark.parametrize(
+    ("entry", "reference"),
+    [
+        ({"triangular": [2, 3, 7]}, stats.triang(0.2, 2, 5)),
+        ({"triangular": [2, 2, 7]}, stats.triang(0.0, 2, 5)),
+        ({"triangular": [2, 7, 7]}, stats.triang(1.0, 2, 5)),
+        ({"uniform": [-1, 4]}, stats.uniform(-1, 5)),
+        ({"lognormal": {"ln_mean": 0.33, "ln_sd": 1.6}}, stats.lognorm(1.6, scale=math.exp(0.33))),
+        ({"normal": {"mean": 3, "sd": 2}}, stats.norm(3, 2)),
+        ({"beta": [4, 4]}, stats.beta(4, 4)),
+        ({"beta": [0.7, 2.5]}, stats.beta(0.7, 2.5)),
+    ],
+)
+def test_quantiles_are_scipys(entry: dict[str, Any], reference: Any) -> None:
+    found = read_distribution(entry).quantile(U).to_numpy()
+    # The beta's are interpolated in a table; the others are closed forms.
+    np.testing.assert_allclose(found, reference.ppf(U), rtol=1e-6 if "beta" in entry else 1e-11, atol=1e-8)
+
+
+def test_a_lognormal_given_by_quantiles_has_them() -> None:
+    found = read_distribution({"lognormal": {"p5": 60, "p95": 700}}).quantile(np.array([0.05, 0.95]))
+    assert found.to_list() == pytest.approx([60, 700], rel=1e-12)
+
+
+def test_choices_come_by_weight() -> None:
+    drawn = read_distribution({"choice": ["a", "b"], "weights": [1, 3]}).quantile(np.array([0.1, 0.2499, 0.2501, 0.9]))
+    assert drawn.to_list() == ["a", "a", "b", "b"]
+
+
+def draws(columns: int, samples: int, seed: int = 1, rho: float | None = None) -> Draws:
+    named = {f"c{index}": Lognormal(0.0, 1.0) if index % 2 else Triangular(0, 1, 4) for index in range(columns)}
+    return Draws(named, [] if rho is None else [Correlation("c0", "c1", rho)], samples=samples, seed=seed)
+
+
+def test_rows_do_not_depend_on_the_batches() -> None:
+    whole = pl.concat(draws(5, 5000, rho=0.4).batches(8192))
+    parts = pl.concat(draws(5, 5000, rho=0.4).batches(1024))
+    assert whole.height == 5000
+    assert whole.equals(parts)
+    assert not whole.equals(pl.concat(draws(5, 5000, seed=2, rho=0.4).batches(8192)))
+
+
+@pytest.mark.parametrize("rho", [-0.6, 0.3, 0.9])
+def test_the_copula_has_the_rank_correlation_of_its_rho(rho: float) -> None:
+    frame = next(draws(3, 16_384, rho=rho).batches(16_384))
+    ranks = frame.select(pl.all().rank())
+    # Spearman's rho of a Gaussian copula; 16,384 Sobol rows estimate it to better than 0.01.
+    assert ranks.select(pl.corr("c0", "c1")).item() == pytest.approx(6 / math.pi * math.asin(rho / 2), abs=0.01)
+    assert ranks.select(pl.corr("c0", "c2")).item() == pytest.approx(0.0, abs=0.02)
+    assert frame["c0"].mean() == pytest.approx(5 / 3, rel=2e-3)
+
+
+def test_correlations_that_contradict_each_other_are_refused() -> None:
+    columns = {name: Lognormal(0.0, 1.0) for name in "abc"}
+    pairs = [Correlation("a", "b", 0.9), Correlation("b", "c", 0.9), Correlation("a", "c", -0.9)]
+    with pytest.raises(InvalidDistribution, match="not positive definite"):
+        Draws(columns, pairs, samples=8, seed=1)
+    with pytest.raises(InvalidDistribution, match="'d' is not drawn"):
+        Draws(columns, [Correlation("a", "d", 0.1)], samples=8, seed=1)
+
+
+def test_importing_the_package_does_not_import_scipy() -> None:
+    program = "import sys, tapeout, tapeout._claims; sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+# ---------------------------------------------------------------------------------------------------- runs
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows of each call of evaluate."""
+    calls: list[int] = []
+    evaluate: Callable[..., pl.DataFrame] = tapeout.evaluate
+
+    def counting(frame: pl.DataFrame, *args: Any, **kwargs: Any) -> pl.DataFrame:
+        calls.append(frame.height)
+        return evaluate(frame, *args, **kwargs)
+
+    monkeypatch.setattr(tapeout, "evaluate", counting)
+    return calls
+
+
+def test_p_is_the_share_of_rows_and_scenarios_are_evaluated_once(tmp_path: Path, counted: list[int]) -> None:
+    result = _claims.run("toy", samples=4096, folder=folder_with(tmp_path, CARD))
+    plain, tenfold, no_software = result.definitions
+    # P(chip x software >= 100), chip uniform on [1, 9], software triangular on [10, 20, 30] with mean of 100/s 5.1993.
+    assert plain.probability == pytest.approx((9 - 5.1993) / 8, abs=0.005)
+    assert tenfold.probability == 1.0
+    assert no_software.probability == 0.0
+    assert counted.count(4096) == 2
+
+
+def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = folder_with(tmp_path, CARD)
+    whole = _claims.run("toy", samples=3000, folder=folder)
+    monkeypatch.setattr(_claims, "_BATCH_ROWS", 512)
+    assert _claims.run("toy", samples=3000, folder=folder).definitions == whole.definitions
+
+
+def test_a_threshold_is_found_where_the_answer_turns(tmp_path: Path) -> None:
+    threshold = _claims.run("toy", samples=64, folder=folder_with(tmp_path, CARD)).thresholds[0]
+    # The median of software is 20, so chips must bring 5.
+    assert [flip.value for flip in threshold.flips] == pytest.approx([5.0], rel=1e-7)
+    assert threshold.flips[0].true_above
+    assert (threshold.low, threshold.high) == (1.0, 9.0)
+
+
+def test_without_a_flip_the_card_states_the_bounds(tmp_path: Path) -> None:
+    text = CARD.replace('["decline_chip_factor"]', '[{ vary = "decline_chip_factor", definition = "no-software" }]')
+    result = _claims.run("toy", samples=64, folder=folder_with(tmp_path, text))
+    assert result.thresholds[0].flips == ()
+    assert result.thresholds[0].throughout is False
+    assert "decline_chip_factor (no-software): false throughout, between 1 and 9" in result.to_text()
+
+
+def test_every_flip_is_found_and_reported_in_the_unit_asked(tmp_path: Path) -> None:
+    text = CARD.replace('"decline_total >= 100"', '"60 <= decline_total < 100"').replace(
+        '["decline_chip_factor"]', '[{ vary = "decline_chip_factor", report = "decline_total" }]'
+    )
+    flips = _claims.run("toy", samples=64, folder=folder_with(tmp_path, text)).thresholds[0].flips
+    assert [flip.value for flip in flips] == pytest.approx([3.0, 5.0], rel=1e-7)
+    assert [flip.reported for flip in flips] == pytest.approx([60.0, 100.0], rel=1e-7)
+    assert [flip.true_above for flip in flips] == [True, False]
+
+
+def test_what_is_assumed_can_be_varied_too(tmp_path: Path) -> None:
+    text = CARD.replace('["decline_chip_factor"]', '[{ vary = "decline_architecture_factor", between = [0.5, 2] }]')
+    flips = _claims.run("toy", samples=64, folder=folder_with(tmp_path, text)).thresholds[0].flips
+    assert [flip.value for flip in flips] == pytest.approx([1.0], rel=1e-7)
+
+
+def test_drivers_come_by_rank_correlation_with_their_basis(tmp_path: Path) -> None:
+    drivers = _claims.run("toy", samples=4096, folder=folder_with(tmp_path, CARD)).drivers
+    assert [driver.name for driver in drivers] == ["decline_chip_factor", "decline_software_factor"]
+    assert drivers[0].rank_correlation > drivers[1].rank_correlation > 0
+    assert [driver.basis for driver in drivers] == ["judgement", "measured"]
+
+
+def test_a_comparison_of_variants_reads_both(tmp_path: Path) -> None:
+    text = CARD.replace('"decline_total >= 100"', '"decline_total@double > 1.9 * decline_total"').replace(
+        "[definitions.plain]",
+        "[variants.double]\nsays = 'twice'\nderive = { decline_chip_factor = '2 * decline_chip_factor' }\n"
+        "[definitions.plain]",
+    )
+    assert _claims.run("toy", samples=256, folder=folder_with(tmp_path, text)).headline.probability == 1.0
+
+
+def test_given_restricts_the_rows(tmp_path: Path) -> None:
+    text = CARD.replace('says = "ten times"', 'says = "ten times"\ngiven = "decline_chip_factor < 5"')
+    result = _claims.run("toy", samples=4096, folder=folder_with(tmp_path, text))
+    assert result.definitions[1].rows == pytest.approx(2048, abs=2)
+
+
+def test_variance_shares_of_a_product(tmp_path: Path) -> None:
+    text = CARD + (
+        '\n[variance]\nsays = "by share"\nof = "decline_total"\ngroup = "chips"\n'
+        'groups = { chips = ["decline_chip_factor"], software = ["decline_software_factor"] }\n'
+    )
+    result = _claims.run("toy", samples=16_384, folder=folder_with(tmp_path, text))
+    assert result.variance is not None
+    # Var of a product of independent factors: chips have mean 5, variance 16/3; software 20, 50/3.
+    total = (25 + 16 / 3) * (400 + 50 / 3) - 100**2
+    exact = {"chips": 16 / 3 * (400 + 50 / 3) / total, "software": 50 / 3 * (25 + 16 / 3) / total}
+    assert result.variance.holds
+    for share in result.variance.groups:
+        assert share.total_index == pytest.approx(exact[share.name], abs=0.01)
+        assert share.sign_turned_share == 0.0
+
+
+def test_an_interval_stays_open_at_zero() -> None:
+    never = DefinitionResult("none", "", "", 1000, 0, 0, None, None)
+    assert never.standard_error == 0.0
+    # Wilson's upper end at none of n: z^2 / (n + z^2).
+    assert never.interval == pytest.approx((0.0, 1.96**2 / (1000 + 1.96**2)), rel=1e-3)
+
+
+# ---------------------------------------------------------------------------------------------------- published figures
+
+
+@pytest.fixture(scope="session")
+def results() -> dict[str, ClaimResult]:
+    return {result.id: result for result in _claims.run_all(samples=SAMPLES)}
+
+
+def shipped_definitions() -> list[tuple[str, str]]:
+    return [(card.id, name) for card in load().values() for name, one in card.definitions.items() if one.tolerance]
+
+
+@pytest.mark.parametrize(("claim", "definition"), shipped_definitions())
+def test_p_comes_out_again(results: dict[str, ClaimResult], claim: str, definition: str) -> None:
+    found = next(one for one in results[claim].definitions if one.name == definition)
+    assert found.expected is not None
+    assert found.tolerance is not None
+    # The card's tolerance and the sampling error of this smaller run.
+    assert abs(found.probability - found.expected) <= found.tolerance + 3 * found.standard_error
+
+
+def test_companions_come_out_again(results: dict[str, ClaimResult]) -> None:
+    for result in results.values():
+        for companion in result.companions:
+            where = f"{result.id}: {companion.name}"
+            if companion.expected is not None:
+                found = list(companion.quantiles.values())
+                assert found == pytest.approx(list(companion.expected), rel=companion.tolerance), where
+            if companion.expected_mean is not None:
+                assert companion.mean == pytest.approx(companion.expected_mean, rel=companion.tolerance), where
+
+
+def test_thresholds_come_out_again(results: dict[str, ClaimResult]) -> None:
+    checked = 0
+    for result in results.values():
+        for threshold in result.thresholds:
+            if threshold.expected is not None:
+                reported = [flip.reported for flip in threshold.flips]
+                assert reported == pytest.approx([threshold.expected], abs=threshold.tolerance), threshold.vary
+                checked += 1
+    assert checked >= 3
+
+
+def test_by_variance_neither_time_nor_manufacturing_decides(results: dict[str, ClaimResult]) -> None:
+    variance = results["timeline-is-the-bottleneck"].variance
+    assert variance is not None
+    assert not variance.holds
+    shares = {share.name: share for share in variance.groups}
+    assert max(shares["design months"].total_index, shares["manufacturing"].total_index) < 0.1
+    for share in shares.values():
+        assert share.expected is not None
+        assert variance.tolerance is not None
+        assert abs(share.total_index - share.expected) <= variance.tolerance + 3 * share.standard_error
+
+
+def test_a_result_is_a_frame_and_a_page(results: dict[str, ClaimResult]) -> None:
+    for result in results.values():
+        frame = result.to_frame()
+        assert frame.columns == ["claim", "part", "name", "measure", "value", "standard_error", "expected", "tolerance"]
+        first = frame.row(0, named=True)
+        assert (first["claim"], first["part"], first["name"]) == (result.id, "definition", result.headline.name)
+        assert first["value"] == result.headline.probability
+        page = result.to_text()
+        assert result.statement in page
+        assert all(one.name in page for one in result.definitions)
+        if result.turned_by:
+            assert page.index("depends on the definition") < page.index("P(true)")
+
+
+def test_claims_that_share_a_sweep_give_what_each_gives_alone(results: dict[str, ClaimResult]) -> None:
+    alone = _claims.run("timeline-is-the-bottleneck", samples=SAMPLES)
+    assert alone.definitions == results["timeline-is-the-bottleneck"].definitions
