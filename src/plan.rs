@@ -47,14 +47,14 @@ impl Registry {
         for model in models {
             for variable in model.owned.iter().chain(model.outputs) {
                 if let Some(&known) = ids.get(variable.name) {
-                    let other = &variables[known];
-                    assert!(
-                        ALTERNATIVES.contains(&variable.name) && other.unit == variable.unit,
-                        "{} is declared by {} and by {}",
-                        variable.name,
-                        owners[known],
-                        model.name
-                    );
+                    // An input that another model can compute, or an alternative: one quantity, declared alike.
+                    let first: &mut Variable = &mut variables[known];
+                    let alike = first.unit == variable.unit && first.low == variable.low && first.high == variable.high;
+                    assert!(alike, "{} is declared by {} and otherwise by {}", variable.name, owners[known], model.name);
+                    if variable.role == Role::Input {
+                        *first = Variable { role: Role::Output, ..*variable };
+                        owners[known] = model.name;
+                    }
                     continue;
                 }
                 ids.insert(variable.name, variables.len());
@@ -79,6 +79,8 @@ impl Registry {
             assert!(!ids.contains_key(model.entry.name), "{} is a model and a variable", model.entry.name);
             assert!(model.inputs.len() + model.outputs.len() <= 128, "{} has too many variables", model.entry.name);
             for (o, &id) in model.outputs.iter().enumerate() {
+                let alternative = ALTERNATIVES.contains(&variables[id].name);
+                assert!(alternative || providers[id].is_empty(), "two models compute {}", variables[id].name);
                 providers[id].push((m, o));
                 let reads_something = model.inputs.iter().any(|&i| variables[i].default.is_nan());
                 assert!(

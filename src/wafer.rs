@@ -48,10 +48,11 @@ impl<N: Number> Wafer<N> {
         (d * d * (PI / 4.0) / cell - d * PI / (cell * 2.0).sqrt()).positive_part()
     }
 
-    /// The exact count: the most whole dies that any of 32 × 32 shifts of the regular grid places inside the usable circle.
+    /// The exact count: the most whole dies that any of 64 × 64 shifts of the regular grid places inside the usable circle.
+    /// Shifts are of the dies' centers; a shift and its mirror image hold the same, which leaves 33 × 33 to try.
     #[inline(always)]
     pub fn grid(self) -> N {
-        const PHASES: u32 = 32;
+        const PHASES: u32 = 64;
         /// Corners that touch the edge but for rounding count as inside.
         const SLACK: f64 = 1e-9;
         let radius = self.usable_diameter_mm.positive_part() * 0.5;
@@ -59,21 +60,20 @@ impl<N: Number> Wafer<N> {
         let rows = (radius / up).highest().ceil() + 1.0;
         let mut best = N::zero();
         let mut row_phase = 0;
-        while row_phase < PHASES {
+        while row_phase <= PHASES / 2 {
             let mut column_phase = 0;
-            while column_phase < PHASES {
+            while column_phase <= PHASES / 2 {
                 let column = f64::from(column_phase) / f64::from(PHASES);
                 let mut count = N::zero();
                 let mut row = -rows;
                 while row <= rows {
-                    let bottom = up * (row + f64::from(row_phase) / f64::from(PHASES));
-                    let top = bottom + self.die_height_mm;
-                    let farthest = (-bottom).max(top);
+                    let center = up * (row + f64::from(row_phase) / f64::from(PHASES));
+                    let farthest = center.abs() + self.die_height_mm * 0.5;
                     let square = radius * radius - farthest * farthest;
-                    let half_chord = square.positive_part().sqrt();
-                    let right = ((half_chord - self.die_width_mm) / across - column + SLACK).floor();
-                    let left = (half_chord / across + column + SLACK).floor();
-                    let fits = N::zero().le(square);
+                    let reach = (square.positive_part().sqrt() - self.die_width_mm * 0.5) / across;
+                    let right = (reach - column + SLACK).floor();
+                    let left = (reach + column + SLACK).floor();
+                    let fits = N::zero().le(square) & N::zero().le(reach + SLACK);
                     count = count + N::select(fits, (right + left + 1.0).positive_part(), N::zero());
                     row += 1.0;
                 }

@@ -149,9 +149,9 @@ model! {
         build_npv_usd: "USD" [-HUGE, HUGE];
         /// The saving over all inference demand at merchant prices.
         lifetime_saving_share: "1" [-HUGE, HUGE];
-        /// Present value of the merchant spending that own units displace.
+        /// Present value at merchant prices of the work own units are in service for, months in which they are dearer included.
         build_displaced_usd: "USD" [0.0, HUGE];
-        /// The saving over the spending that own units displace.
+        /// The saving over that work at merchant prices.
         build_saving_on_displaced_share: "1" [-HUGE, HUGE];
     }
     summaries {
@@ -167,7 +167,7 @@ model! {
         build_npv_p95_usd: "USD" [-HUGE, HUGE];
         /// Loss of net present value if everything is one month later.
         build_delay_cost_usd_per_month: "USD/month" [-HUGE, HUGE];
-        /// Month by which the expected discounted saving covers the expected discounted cost; infinite if never.
+        /// Month at which the expected discounted saving has covered the expected discounted cost; infinite if never.
         build_payback_months: "months" [0.0, INFINITE];
         /// Demand today at which the expected net present value is 0; infinite if none is enough.
         build_breakeven_units_per_year: "1/year" [0.0, INFINITE];
@@ -211,11 +211,7 @@ model! {
         let mut k = 0;
         while k < HORIZON {
             let lead_usd = month.price_usd.now - own_price_usd.now + x.build_opex_saving_usd;
-            let (unit_saving_usd, bought) = if x.build_stop_when_dearer {
-                (lead_usd.positive_part(), N::select(N::zero().lt(lead_usd), N::one(), N::zero()))
-            } else {
-                (lead_usd, N::one())
-            };
+            let unit_saving_usd = if x.build_stop_when_dearer { lead_usd.positive_part() } else { lead_usd };
             let since_freeze = (-x.programme_freeze_months + mid_month).positive_part();
             let fresh = (-(x.build_obsolescence_per_year * since_freeze / MONTHS_PER_YEAR)).exp();
             let live = x.build_residual_share + (-x.build_residual_share + 1.0) * fresh;
@@ -223,7 +219,7 @@ model! {
             let today = live * month.discount.now / MONTHS_PER_YEAR;
             flow_usd[k] = (own_units * unit_saving_usd * today).save();
             if wants_service {
-                displaced_usd[k] = (own_units * bought * month.price_usd.now * today).save();
+                displaced_usd[k] = (own_units * month.price_usd.now * today).save();
                 worth_usd[k] = (unit_saving_usd * today).save();
                 growth[k] = growth_path.now.save();
                 decay[k] = month.decay.now.save();
@@ -302,8 +298,10 @@ model! {
             while k < HORIZON {
                 let share = N::restore(in_service[k]);
                 let uncovered = cumulative_usd.lt(programme_nre_pv_usd);
-                paid_back = paid_back + N::select(uncovered, N::one(), N::zero());
-                cumulative_usd = cumulative_usd + share * N::restore(flow_usd[k]);
+                let saved_usd = share * N::restore(flow_usd[k]);
+                let part = (programme_nre_pv_usd - cumulative_usd) / N::select(N::zero().lt(saved_usd), saved_usd, N::one());
+                paid_back = paid_back + N::select(uncovered, part.min(N::one()), N::zero());
+                cumulative_usd = cumulative_usd + saved_usd;
                 displaced_total_usd = displaced_total_usd + share * N::restore(displaced_usd[k]);
                 worth_usd[k] = (share * N::restore(worth_usd[k])).save();
                 k += 1;

@@ -12,7 +12,7 @@ choices!(
 
 model! {
     /// Build or buy, and by how much.
-    BuildOrBuy = "decision";
+    BuildOrBuy = "build_or_buy";
     inputs {}
     choices {}
     reads { build_npv_usd }
