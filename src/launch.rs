@@ -9,8 +9,8 @@ use crate::number::Number;
 
 /// More respins than this count as this many.
 pub const MOST_RESPINS: usize = 59;
-/// Probability below which nothing is followed further: 1000 such cells are lost in the last digit.
-const NEGLIGIBLE: f64 = 1e-17;
+/// Probability below which a branch or its tail is not followed further: sixty of them are 6e-14 of the whole.
+const NEGLIGIBLE: f64 = 1e-15;
 /// Beyond this, e^-z is no longer told from 0.
 const FARTHEST: f64 = 700.0;
 
@@ -27,21 +27,60 @@ pub struct LaunchLaw<N> {
     pub overrun_months: N,
 }
 
-/// P(G > x) by Erlang's sum and the next term, e^-z z^s / s!: their sum is the survival of shape s + 1.
-#[inline(always)]
-fn survival_and_next<N: Number>(shape: N, z: N, e_minus_z: N) -> (N, N) {
-    let last = shape.highest();
-    let mut term = N::one();
-    let mut sum = N::zero();
-    let mut next = N::one();
-    let mut i = 0.0;
-    while i <= last {
-        sum = sum + N::select(N::of(i).lt(shape), term, N::zero());
-        next = N::select(shape.eq(N::of(i)), term, next);
-        i += 1.0;
-        term = term * z / i;
+/// The largest shape of an overrun.
+pub const LARGEST_SHAPE: usize = 100;
+/// 1 / i: a division is dearer than everything else in Erlang's sum.
+const INVERSE: [f64; LARGEST_SHAPE + 2] = {
+    let mut table = [0.0; LARGEST_SHAPE + 2];
+    let mut i = 1;
+    while i < table.len() {
+        table[i] = 1.0 / i as f64;
+        i += 1;
     }
-    (sum * e_minus_z, next * e_minus_z)
+    table
+};
+
+/// The shape of the overrun on every row of a pack.
+#[derive(Clone, Copy)]
+struct Shape<N> {
+    rows: N,
+    largest: usize,
+    /// Whether it is the same on all rows.
+    same: bool,
+}
+
+impl<N: Number> Shape<N> {
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 100")]
+    fn new(rows: N) -> Self {
+        let largest = (rows.highest().max(0.0) as usize).min(LARGEST_SHAPE);
+        Shape { rows, largest, same: N::all(rows.eq(N::of(largest as f64))) }
+    }
+    /// P(G > x) by Erlang's sum, and the next term, e^-z z^s / s!: their sum is the survival of shape s + 1.
+    #[inline(always)]
+    #[expect(clippy::cast_precision_loss, reason = "0 to 100")]
+    fn survival_and_next(&self, z: N, e_minus_z: N) -> (N, N) {
+        let mut term = e_minus_z;
+        let mut sum = N::zero();
+        let mut i = 0;
+        if self.same {
+            while i < self.largest {
+                sum = sum + term;
+                i += 1;
+                term = term * (z * INVERSE[i]);
+            }
+            return (sum, term);
+        }
+        let mut next = term;
+        while i <= self.largest {
+            let number = N::of(i as f64);
+            sum = sum + N::select(number.lt(self.rows), term, N::zero());
+            next = N::select(self.rows.eq(number), term, next);
+            i += 1;
+            term = term * (z * INVERSE[i]);
+        }
+        (sum, next)
+    }
 }
 
 impl<N: Number> LaunchLaw<N> {
@@ -59,7 +98,7 @@ impl<N: Number> LaunchLaw<N> {
     #[inline(always)]
     pub fn overrun_survival(&self, x: N) -> N {
         let z = (x.positive_part() * self.per_month()).min(N::of(FARTHEST));
-        let (survival, _) = survival_and_next(self.shape(), z, (-z).exp());
+        let (survival, _) = Shape::new(self.shape()).survival_and_next(z, (-z).exp());
         N::select(x.lt(N::zero()), N::one(), survival)
     }
     #[inline(always)]
@@ -83,7 +122,8 @@ impl<N: Number> LaunchLaw<N> {
     #[inline(always)]
     pub fn on_time_probability(&self, deadline_months: N) -> N {
         let mut probability = N::zero();
-        for branch in self.branches() {
+        let mut branches = self.branches();
+        while let Some(branch) = branches.next() {
             let overrun = deadline_months - branch.months;
             let survival = self.overrun_survival(overrun);
             // Without an overrun the launch is at the branch's month itself, which is in time.
@@ -154,7 +194,7 @@ pub struct Cell<N> {
 /// The cells of one branch in order of months; afterwards `beyond` is the chance of a launch after the last.
 pub struct Cells<N> {
     branch: Branch<N>,
-    shape: N,
+    shape: Shape<N>,
     per_month: N,
     mean_overrun: N,
     /// e^(-x/θ) at the first month's edge after the branch's start, and over a whole month.
@@ -177,7 +217,7 @@ impl<N: Number> Cells<N> {
         let earliest = -((-branch.months).highest());
         Cells {
             branch,
-            shape: law.shape(),
+            shape: Shape::new(law.shape()),
             per_month,
             mean_overrun: law.shape() * law.overrun_months,
             to_first_edge: (-(to_edge * per_month).min(N::of(FARTHEST))).exp(),
@@ -214,8 +254,8 @@ impl<N: Number> Iterator for Cells<N> {
         self.e_minus_z =
             N::select(begun, N::select(first, self.to_first_edge, self.e_minus_z * self.over_a_month), N::one());
         let z = (to * self.per_month).min(N::of(FARTHEST));
-        let (survival, next_term) = survival_and_next(self.shape, z, self.e_minus_z);
-        let over = survival.lt(N::of(NEGLIGIBLE));
+        let (survival, next_term) = self.shape.survival_and_next(z, self.e_minus_z);
+        let over = (self.branch.probability * survival).lt(N::of(NEGLIGIBLE));
         let survival = N::select(begun, N::select(over, N::zero(), survival), N::one());
         let survival_next = N::select(begun, N::select(over, N::zero(), survival + next_term), N::one());
 

@@ -4,11 +4,11 @@
 //! plan; respin j at tape-out + j Tᵣ; software port, bring-up and qualification at launch; nothing after the horizon. All
 //! discounted continuously at `rate` a month.
 
-use crate::finance::present_value_of_flow;
+use crate::finance::{exp_within_month, flow_series, present_value_of_flow};
 use crate::launch::{Branch, Cell, Cells, LaunchLaw};
 use crate::market::{HORIZON, HORIZON_MONTHS};
 use crate::number::Number;
-use crate::saving::Saving;
+use crate::saving::{Months, Saving, months};
 
 /// Payments of the programme and their dates.
 #[derive(Clone, Copy)]
@@ -29,6 +29,8 @@ pub struct Payments<N> {
 #[derive(Clone, Copy)]
 struct BranchPayments<N> {
     all: Payments<N>,
+    /// 1 / rate; 0 at no rate.
+    per_rate: N,
     /// e^(rate (launch - tape-out)): the tape-out precedes each launch by as much as it does in the plan.
     lead: N,
     lead_months: N,
@@ -40,8 +42,10 @@ impl<N: Number> BranchPayments<N> {
     #[inline(always)]
     fn new(all: Payments<N>, branch: &Branch<N>, respins_discounted: N) -> Self {
         let lead_months = branch.months - all.tapeout_months;
+        let no_rate = all.rate.eq(N::zero());
         BranchPayments {
             all,
+            per_rate: N::select(no_rate, N::zero(), N::one() / N::select(no_rate, N::one(), all.rate)),
             lead: (all.rate * lead_months).exp(),
             lead_months,
             tapeout_usd: all.mask_usd + all.respin_usd * respins_discounted,
@@ -52,8 +56,7 @@ impl<N: Number> BranchPayments<N> {
     fn launched(&self, months: N, discount: N) -> N {
         let y = self.all.rate * months;
         let small = y.abs().lt(N::of(1e-3));
-        let divisor = N::select(small, N::one(), self.all.rate);
-        let burnt = N::select(small, present_value_of_flow(self.all.rate, months), (-discount + 1.0) / divisor);
+        let burnt = N::select(small, flow_series(y) * months, (-discount + 1.0) * self.per_rate);
         (self.all.fixed_usd
             + self.all.burn_usd_per_month * burnt
             + self.tapeout_usd * discount * self.lead
@@ -78,6 +81,8 @@ pub struct Programme<'a, N: Number> {
     pub law: LaunchLaw<N>,
     pub saving: &'a Saving<N>,
     pub payments: Payments<N>,
+    /// Discount factors at the months' beginnings.
+    pub discounts: Months<N>,
 }
 
 /// Weighted sums over the cells.
@@ -122,6 +127,21 @@ impl<N: Number> Sums<N> {
     }
 }
 
+/// e^(-rate k) at the beginning of every month.
+#[inline(always)]
+pub fn discounts<N: Number>(rate: N) -> Months<N> {
+    let mut table = months::<N>();
+    let over_a_month = (-rate).exp();
+    let mut factor = N::one();
+    let mut k = 0;
+    while k <= HORIZON {
+        table[k] = factor.save();
+        factor = factor * over_a_month;
+        k += 1;
+    }
+    table
+}
+
 impl<N: Number> Programme<'_, N> {
     /// Visits every branch with its payments: Σⱼ e^(-rate j Tᵣ) over the respins that fall before the horizon.
     #[inline(always)]
@@ -131,7 +151,8 @@ impl<N: Number> Programme<'_, N> {
         let mut power = N::one();
         let mut respins_discounted = N::zero();
         let room = -payments.tapeout_months + HORIZON_MONTHS;
-        for branch in self.law.branches() {
+        let mut branches = self.law.branches();
+        while let Some(branch) = branches.next() {
             if branch.respins > 0 {
                 power = power * over_a_respin;
                 #[expect(clippy::cast_precision_loss, reason = "at most 59")]
@@ -142,6 +163,14 @@ impl<N: Number> Programme<'_, N> {
         }
     }
 
+    #[inline(always)]
+    fn cost(&self, branch: &BranchPayments<N>, month: usize, offset: N) -> N {
+        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
+        let launch = offset + month as f64;
+        let discount = N::restore(self.discounts[month]) * exp_within_month(-(self.payments.rate * offset));
+        branch.launched(launch, discount)
+    }
+
     /// Saving and cost of one cell with everything `delay` whole months later.
     #[inline(always)]
     fn outcome(&self, cell: &Cell<N>, branch: &BranchPayments<N>, delay: usize) -> (N, N) {
@@ -149,10 +178,7 @@ impl<N: Number> Programme<'_, N> {
         if month >= HORIZON {
             return (N::zero(), branch.never());
         }
-        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-        let launch = cell.offset + month as f64;
-        let discount = (-(self.payments.rate * launch)).exp();
-        (self.saving.at(month, cell.offset), branch.launched(launch, discount))
+        (self.saving.at(month, cell.offset), self.cost(branch, month, cell.offset))
     }
 
     /// Mean saving, mean cost and standard deviation of their difference, with every launch `delay` months later.
@@ -163,7 +189,7 @@ impl<N: Number> Programme<'_, N> {
             #[inline(always)]
             |branch, payments| {
                 let mut cells = Cells::new(&self.law, branch, HORIZON);
-                for cell in &mut cells {
+                while let Some(cell) = cells.next() {
                     let (s, c) = self.outcome(&cell, &payments, delay);
                     each_launch(&cell);
                     sums.add(cell.mass, s, c);
@@ -182,7 +208,7 @@ impl<N: Number> Programme<'_, N> {
             |branch, payments| {
                 let never = -payments.never();
                 let mut cells = Cells::new(&self.law, branch, HORIZON);
-                for cell in &mut cells {
+                while let Some(cell) = cells.next() {
                     let before = self.value(&payments, cell.month, cell.start);
                     let after = if cell.month + 1 == HORIZON { never } else { self.value(&payments, cell.month, N::one()) };
                     visit(&Outcome { branch, cell, before, after });
@@ -202,10 +228,7 @@ impl<N: Number> Programme<'_, N> {
 
     #[inline(always)]
     fn value(&self, payments: &BranchPayments<N>, month: usize, offset: N) -> N {
-        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-        let launch = offset + month as f64;
-        let discount = (-(self.payments.rate * launch)).exp();
-        self.saving.at(month, offset) - payments.launched(launch, discount)
+        self.saving.at(month, offset) - self.cost(payments, month, offset)
     }
 
     /// P(NPV > level): within a cell NPV is taken as linear and the launch law as it is.

@@ -1,5 +1,6 @@
 """The economics of AI compute, for millions of scenarios at once."""
 
+from tapeout._claims import claims
 from tapeout.catalogs import catalog
 from tapeout.declarations import models, variables
 from tapeout.errors import InternalError, InvalidInput
@@ -10,6 +11,7 @@ __all__ = [
     "InternalError",
     "InvalidInput",
     "catalog",
+    "claims",
     "evaluate",
     "expr",
     "models",

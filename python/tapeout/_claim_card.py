@@ -25,7 +25,7 @@ _QUANTILES = (0.05, 0.5, 0.95)
 Value = float | bool | str | date
 
 
-class InvalidCard(ValueError):
+class InvalidCard(ValueError):  # noqa: N818, as InvalidInput
     """A claim's file is not a card; the message names the file, the place and what would be right."""
 
 
@@ -123,7 +123,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Card:
-    """One claim, read and checked."""
+    """One claim, read and checked.
+
+    `reuse` names outputs that are costly and that most scenarios leave alone: they are computed once for all of those.
+    """
 
     id: str
     statement: str
@@ -139,6 +142,7 @@ class Card:
     drawn: Mapping[str, Drawn]
     optional_draws: frozenset[str]
     correlations: tuple[Correlation, ...]
+    reuse: tuple[str, ...]
     variants: Mapping[str, Change]
     definitions: Mapping[str, Definition]
     companions: tuple[Companion, ...]
@@ -274,6 +278,7 @@ class _Reader:
             drawn=drawn,
             optional_draws=frozenset(optional),
             correlations=(*(root.correlations if root else ()), *self.correlations()),
+            reuse=root.reuse if root else tuple(table.get("reuse", ())),
             variants=variants,
             definitions=survey,
             companions=tuple(
@@ -527,6 +532,8 @@ class _Reader:
                     raise self.refuse(where, f"{late[0]!r} is not known before the models run: draw or assume it")
             if unknown := sorted(set(change.without) - given):
                 raise self.refuse(f"{place}.without", f"{unknown[0]!r} is not given by the card")
+        if unknown := sorted(set(card.reuse) - self.variables):
+            raise self.refuse("reuse", f"{unknown[0]!r} is not a variable{nearest(unknown[0], self.variables)}")
         check("drivers_of", card.drivers_of)
         for definition in card.definitions.values():
             check(f"definitions.{definition.name}.predicate", definition.predicate)
@@ -563,6 +570,7 @@ _COMPANION_KEYS = ("value", "definition", "quantiles", "expected", "expected_mea
 _THRESHOLD_KEYS = ("vary", "report", "definition", "between", "expected", "tolerance")
 _CARD_KEYS = frozenset(
     {"id", "statement", "said_by", "attribution", "caution", "models", "headline", "predicate", "drivers_of", "sweep"}
+    | {"reuse"}
     | {"sweep_definition", "thresholds", "assume", "uncertain", "correlate", "derive", "variants", "definitions"}
     | {"companions", "variance", "evidence"}
 )

@@ -18,6 +18,7 @@ import polars as pl
 
 from tapeout._claim_card import (
     Card,
+    Change,
     Companion,
     Definition,
     InvalidCard,
@@ -49,8 +50,8 @@ SEED = 1
 
 # Rows evaluated at once: large enough to keep every core busy, small enough that fifty columns stay under 100 MB.
 _BATCH_ROWS = 131_072
-# Rows behind quantiles, rank correlations and variance shares; their sampling error is far below the cards' rounding.
-_SURVEY_ROWS = 131_072
+# Rows behind rank correlations, and behind each group's variance share, where every group is one more evaluation.
+_SURVEY_ROWS = 65_536
 _DRIVERS = 3
 # A threshold search tries this many points, then splits each cell in which the answer changes this often.
 _GRID_POINTS = 257
@@ -131,7 +132,7 @@ def _run_family(cards: list[Card], samples: int, seed: int) -> list[ClaimResult]
     )
     running = [_Running(card, {name: _Tally() for name in card.definitions}) for card in cards]
     for index, frame in enumerate(draws.batches(_BATCH_ROWS)):
-        batch = _Batch(frame, first.optional_draws)
+        batch = _Batch(frame, first.optional_draws, first.reuse)
         survey = index == 0
         for one in running:
             for definition in one.card.definitions.values():
@@ -190,10 +191,12 @@ class _Batch:
 
     draws: pl.DataFrame
     optional: frozenset[str]
+    reuse: tuple[str, ...] = ()
     # Columns whose values win over every change: what a threshold search varies.
     pinned: frozenset[str] = frozenset()
     _needs: dict[Scenario, set[str]] = field(default_factory=dict)
     _values: dict[Scenario, dict[str, pl.Series | Value]] = field(default_factory=dict)
+    _reused: dict[Scenario, list[pl.Series]] = field(default_factory=dict)
 
     def need(self, card: Card, definition: str, expression: Expression) -> None:
         """Announce that an expression will be asked for, so that its scenarios are evaluated once for all."""
@@ -235,9 +238,56 @@ class _Batch:
         if outputs:
             given = frame.select([name for name in frame.columns if name in variables])
             constants = {name: value for name, value in assumed.items() if name in variables}
+            if self.reuse and not set(self.reuse) & (set(frame.columns) | set(assumed)):
+                given = given.with_columns(self._computed_once(scenario, given, constants))
             answers = tapeout.evaluate(given, outputs, assume=constants)
             found |= {name: answers[name] for name in outputs}
         return found
+
+    def _computed_once(self, scenario: Scenario, given: pl.DataFrame, constants: dict[str, Value]) -> list[pl.Series]:
+        """The outputs in `reuse`, shared by all scenarios that agree in what these are computed from."""
+        import tapeout
+
+        key = _restricted(scenario, _computed_from(self.reuse))
+        if key not in self._reused:
+            answers = tapeout.evaluate(given, list(self.reuse), assume=constants)
+            self._reused[key] = [answers[name] for name in self.reuse]
+        return self._reused[key]
+
+
+@cache
+def _computed_from(outputs: tuple[str, ...]) -> frozenset[str]:
+    """Everything that can reach the outputs: inputs and outputs of the models behind them, and the catalog's keys."""
+    import tapeout
+
+    models = [(set(row["inputs"]), set(row["outputs"])) for row in tapeout.models().iter_rows(named=True)]
+    reached = set(outputs)
+    while True:
+        behind = set().union(*(gives | reads for reads, gives in models if gives & reached)) | reached
+        if behind == reached:
+            break
+        reached = behind
+    return frozenset(reached) | frozenset(tapeout.variables().filter(pl.col("role") == "key")["name"])
+
+
+def _restricted(scenario: Scenario, names: frozenset[str]) -> Scenario:
+    """The scenario's changes to these names, and to whatever their derivations read."""
+    derived = [(name, expression) for change in scenario for name, expression in change.derive]
+    while True:
+        reads = {read.quantity for name, expression in derived if name in names for read in expression.names()}
+        if reads <= names:
+            break
+        names |= reads
+    changes = (
+        Change(
+            draws=tuple(name for name in change.draws if name in names),
+            without=tuple(name for name in change.without if name in names),
+            assume=tuple(pair for pair in change.assume if pair[0] in names),
+            derive=tuple(pair for pair in change.derive if pair[0] in names),
+        )
+        for change in scenario
+    )
+    return tuple(change for change in changes if change != Change())
 
 
 @cache
@@ -390,7 +440,7 @@ class _Search:
         rows = self.medians[[0] * len(points)].with_columns(pl.Series(vary, points))
         # What is drawn is varied where it is drawn, so that variants may rescale it; anything else is set outright.
         pinned = frozenset() if vary in self.card.drawn else frozenset({vary})
-        batch = _Batch(rows, self.card.optional_draws, pinned)
+        batch = _Batch(rows, self.card.optional_draws, (), pinned)
         batch.need(self.card, self.threshold.definition, expression)
         return batch.values(self.card, self.threshold.definition, expression)
 

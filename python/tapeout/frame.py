@@ -223,7 +223,7 @@ def _series(name: str, values: np.ndarray[Any, Any], nulls: np.ndarray[Any, Any]
     else:
         codes = pl.Series(name, values.astype(np.int64 if variable.kind == "integer" else np.int32))
         if variable.kind == "choice":
-            series = codes.cast(pl.UInt32).cast(variable.dtype)
+            series = codes.cast(pl.UInt32).cat.to(variable.dtype)
         elif variable.kind == "boolean":
             series = codes.cast(pl.Boolean)
         else:

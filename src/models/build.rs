@@ -15,7 +15,7 @@ use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::LaunchLaw;
 use crate::market::{HORIZON, Market, Month, Path, lifetime_spend_usd};
 use crate::number::Number;
-use crate::risk::{Payments, Programme};
+use crate::risk::{Payments, Programme, discounts};
 use crate::saving::{Launches, Months, Saving, months};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
@@ -233,6 +233,7 @@ model! {
 
         // Saving and cost over the launch law.
         let saving = Saving::new(&flow_usd, x.build_ramp_months, x.build_life_months);
+        let rate = x.discount_rate_per_year.ln_1p() / MONTHS_PER_YEAR;
         let programme = Programme {
             law: LaunchLaw {
                 planned_months: x.programme_planned_months,
@@ -252,8 +253,9 @@ model! {
                 launch_usd: x.programme_launch_usd,
                 tapeout_months: x.programme_tapeout_months.min(x.programme_planned_months),
                 respin_months: x.respin_months,
-                rate: x.discount_rate_per_year.ln_1p() / MONTHS_PER_YEAR,
+                rate,
             },
+            discounts: discounts(rate),
         };
         let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
         let expected = programme.expected(

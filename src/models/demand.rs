@@ -34,7 +34,7 @@ model! {
         /// Fall of the merchant price for the same work.
         build_merchant_decline_per_year: number "1/year" [-10.0, 0.99], default NONE, typical [0.1, 0.4], Measured "Epoch AI: FLOP per dollar 1.30-1.39 a year";
         /// Discount rate.
-        discount_rate_per_year: number "1/year" [-0.5, 10.0], default 0.10, typical [0.06, 0.25], Judgement "cost of capital 9-14 %";
+        discount_rate_per_year: number "1/year" [-0.5, 4.0], default 0.10, typical [0.06, 0.25], Judgement "cost of capital 9-14 %";
     }
     choices {}
     reads { build_units_per_year }
