@@ -771,9 +771,6 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
         }
     }
     let mut answer = Answer { outputs: Vec::new(), nulls: Vec::new(), bad_columns: Vec::new(), bad_rows, reasons: None };
-    if !settings.null_invalid && !answer.bad_rows.is_empty() {
-        return Ok(answer);
-    }
     for _ in &request.outputs {
         answer.outputs.push(reserve(request.rows)?);
         answer.nulls.push(Some(reserve::<u8>(request.rows)?));

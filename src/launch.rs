@@ -9,8 +9,8 @@ use crate::number::Number;
 
 /// More respins than this count as this many.
 pub const MOST_RESPINS: usize = 59;
-/// Probability below which a branch or its tail is not followed further: sixty of them are 6e-14 of the whole.
-const NEGLIGIBLE: f64 = 1e-15;
+/// Probability below which a branch or its tail is not followed further: sixty of them are 6e-11 of the whole.
+const NEGLIGIBLE: f64 = 1e-12;
 /// Beyond this, e^-z is no longer told from 0.
 const FARTHEST: f64 = 700.0;
 
@@ -191,42 +191,66 @@ pub struct Cell<N> {
     pub survival_after: N,
 }
 
+/// The overrun's law, as every branch uses it.
+#[derive(Clone, Copy)]
+pub struct Overrun<N> {
+    shape: Shape<N>,
+    per_month: N,
+    mean: N,
+    /// e^(-1/θ).
+    over_a_month: N,
+}
+
+impl<N: Number> Overrun<N> {
+    #[inline(always)]
+    pub fn new(law: &LaunchLaw<N>) -> Self {
+        let per_month = law.per_month();
+        Overrun {
+            shape: Shape::new(law.shape()),
+            per_month,
+            mean: law.shape() * law.overrun_months,
+            over_a_month: (-per_month.min(N::of(FARTHEST))).exp(),
+        }
+    }
+}
+
 /// The cells of one branch in order of months; afterwards `beyond` is the chance of a launch after the last.
 pub struct Cells<N> {
     branch: Branch<N>,
-    shape: Shape<N>,
-    per_month: N,
-    mean_overrun: N,
-    /// e^(-x/θ) at the first month's edge after the branch's start, and over a whole month.
+    overrun: Overrun<N>,
+    /// e^(-x/θ) at the first month's edge after the branch's start.
     to_first_edge: N,
-    over_a_month: N,
+    /// Survival below which the rest is not followed.
+    negligible: N,
     month: usize,
     horizon: usize,
     e_minus_z: N,
     survival: N,
     survival_next: N,
+    /// Whether the branch has begun on all rows; on none is anything left.
+    running: bool,
     done: bool,
 }
 
 impl<N: Number> Cells<N> {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a month, cut to the horizon")]
-    pub fn new(law: &LaunchLaw<N>, branch: Branch<N>, horizon: usize) -> Self {
-        let per_month = law.per_month();
+    pub fn new(overrun: &Overrun<N>, branch: Branch<N>, horizon: usize) -> Self {
         let to_edge = branch.months.floor() + 1.0 - branch.months;
         let earliest = -((-branch.months).highest());
+        let possible = N::zero().lt(branch.probability);
+        let negligible = N::of(NEGLIGIBLE) / N::select(possible, branch.probability, N::one());
         Cells {
             branch,
-            shape: Shape::new(law.shape()),
-            per_month,
-            mean_overrun: law.shape() * law.overrun_months,
-            to_first_edge: (-(to_edge * per_month).min(N::of(FARTHEST))).exp(),
-            over_a_month: (-per_month.min(N::of(FARTHEST))).exp(),
+            overrun: *overrun,
+            to_first_edge: (-(to_edge * overrun.per_month).min(N::of(FARTHEST))).exp(),
+            negligible: N::select(possible, negligible, N::of(f64::INFINITY)),
             month: earliest.max(0.0) as usize,
             horizon,
             e_minus_z: N::one(),
             survival: N::one(),
             survival_next: N::one(),
+            running: false,
             done: false,
         }
     }
@@ -245,22 +269,30 @@ impl<N: Number> Iterator for Cells<N> {
             return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-        let month = self.month as f64;
-        let start = -self.branch.months + month;
+        let start = -self.branch.months + self.month as f64;
         let end = start + 1.0;
-        let (from, to) = (start.positive_part(), end.positive_part());
-        let begun = N::zero().lt(end);
-        let first = end.le(N::one());
-        self.e_minus_z =
-            N::select(begun, N::select(first, self.to_first_edge, self.e_minus_z * self.over_a_month), N::one());
-        let z = (to * self.per_month).min(N::of(FARTHEST));
-        let (survival, next_term) = self.shape.survival_and_next(z, self.e_minus_z);
-        let over = (self.branch.probability * survival).lt(N::of(NEGLIGIBLE));
-        let survival = N::select(begun, N::select(over, N::zero(), survival), N::one());
-        let survival_next = N::select(begun, N::select(over, N::zero(), survival + next_term), N::one());
+        let e_after = self.e_minus_z * self.overrun.over_a_month;
+        let (from, to, e_minus_z) = if self.running {
+            (start, end, e_after)
+        } else {
+            let after_first = N::select(end.le(N::one()), self.to_first_edge, e_after);
+            let begun = N::zero().lt(end);
+            (start.positive_part(), end.positive_part(), N::select(begun, after_first, N::one()))
+        };
+        let z = (to * self.overrun.per_month).min(N::of(FARTHEST));
+        let (survival, next_term) = self.overrun.shape.survival_and_next(z, e_minus_z);
+        let over = survival.lt(self.negligible);
+        let mut survival_next = N::select(over, N::zero(), survival + next_term);
+        let mut survival = N::select(over, N::zero(), survival);
+        if !self.running {
+            let begun = N::zero().lt(end);
+            survival_next = N::select(begun, survival_next, N::one());
+            survival = N::select(begun, survival, N::one());
+            self.running = N::all(begun);
+        }
 
         let share = self.survival - survival;
-        let weighted = self.mean_overrun * (self.survival_next - survival_next);
+        let weighted = self.overrun.mean * (self.survival_next - survival_next);
         let some = N::zero().lt(share);
         let mean = (weighted / N::select(some, share, N::one())).max(from).min(to);
         let cell = Cell {
@@ -271,6 +303,7 @@ impl<N: Number> Iterator for Cells<N> {
             survival_before: self.survival,
             survival_after: survival,
         };
+        self.e_minus_z = e_minus_z;
         self.survival = survival;
         self.survival_next = survival_next;
         self.month += 1;

@@ -7,6 +7,9 @@ use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
 /// Rows in a pack. Best or equal on SSE2, AVX2 and AVX-512, and one width is one memory layout.
 pub const LANES: usize = 8;
 
+/// Positions in a table, one a row.
+pub type Positions = [usize; LANES];
+
 /// What a model may do with its numbers. Each implementation does the same to every row.
 pub trait Number:
     Copy
@@ -23,6 +26,8 @@ pub trait Number:
     type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask>;
     /// A number laid down in memory, for tables over months.
     type Slot: Copy;
+    /// Rows in one number.
+    const ROWS: usize;
 
     fn of(x: f64) -> Self;
     fn lt(self, other: Self) -> Self::Mask;
@@ -45,8 +50,23 @@ pub trait Number:
     fn constant(self) -> Self;
     fn save(self) -> Self::Slot;
     fn restore(slot: Self::Slot) -> Self;
-    /// Each row's own entry of a table: `table[index]`, the index cut to the table.
-    fn pick(table: &[Self::Slot], index: Self) -> Self;
+    /// Each row's value as a position in a table, cut at 0.
+    fn positions(self) -> Positions;
+    /// Copies one row's number from one place in memory to another.
+    fn copy_row(to: &mut Self::Slot, from: &Self::Slot, row: usize);
+
+    /// Each row's own entry of a table, the last one beyond its end.
+    #[inline(always)]
+    fn pick(table: &[Self::Slot], positions: impl Fn(usize) -> usize) -> Self {
+        let last = table.len() - 1;
+        let mut slot = table[positions(0).min(last)];
+        let mut row = 1;
+        while row < Self::ROWS {
+            Self::copy_row(&mut slot, &table[positions(row).min(last)], row);
+            row += 1;
+        }
+        Self::restore(slot)
+    }
 
     /// The smaller, `self` where they are equal or not comparable.
     #[inline(always)]
@@ -80,6 +100,7 @@ pub trait Number:
 impl Number for f64 {
     type Mask = bool;
     type Slot = f64;
+    const ROWS: usize = 1;
     #[inline(always)]
     fn of(x: f64) -> f64 {
         x
@@ -149,15 +170,19 @@ impl Number for f64 {
         slot
     }
     #[inline(always)]
-    fn pick(table: &[f64], index: f64) -> f64 {
-        table[row_of(index, table.len())]
+    fn positions(self) -> Positions {
+        [position(self); LANES]
+    }
+    #[inline(always)]
+    fn copy_row(to: &mut f64, from: &f64, _row: usize) {
+        *to = *from;
     }
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, then cut to the table")]
-fn row_of(index: f64, len: usize) -> usize {
-    (index as usize).min(len - 1)
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+fn position(x: f64) -> usize {
+    x as usize
 }
 
 impl Bits for f64 {
@@ -240,6 +265,7 @@ impl<S: Simd> Neg for Pack<S> {
 impl<S: Simd> Number for Pack<S> {
     type Mask = mask64x8<S>;
     type Slot = [f64; LANES];
+    const ROWS: usize = LANES;
     #[inline(always)]
     fn of(x: f64) -> Self {
         Pack(f64x8::splat(token(), x))
@@ -328,15 +354,19 @@ impl<S: Simd> Number for Pack<S> {
         Pack(f64x8::simd_from(token(), slot))
     }
     #[inline(always)]
-    fn pick(table: &[[f64; LANES]], index: Self) -> Self {
-        let at = index.save();
-        let mut rows = [0.0; LANES];
-        let mut lane = 0;
-        while lane < LANES {
-            rows[lane] = table[row_of(at[lane], table.len())][lane];
-            lane += 1;
+    fn positions(self) -> Positions {
+        let rows = self.save();
+        let mut positions = [0; LANES];
+        let mut row = 0;
+        while row < LANES {
+            positions[row] = position(rows[row]);
+            row += 1;
         }
-        Self::restore(rows)
+        positions
+    }
+    #[inline(always)]
+    fn copy_row(to: &mut [f64; LANES], from: &[f64; LANES], row: usize) {
+        to[row] = from[row];
     }
 }
 
@@ -413,6 +443,7 @@ impl<N: Number> Neg for Dual<N> {
 impl<N: Number> Number for Dual<N> {
     type Mask = N::Mask;
     type Slot = (N::Slot, N::Slot);
+    const ROWS: usize = N::ROWS;
     #[inline(always)]
     fn of(x: f64) -> Self {
         Dual { value: N::of(x), derivative: N::zero() }
@@ -493,15 +524,13 @@ impl<N: Number> Number for Dual<N> {
         Dual { value: N::restore(slot.0), derivative: N::restore(slot.1) }
     }
     #[inline(always)]
-    fn pick(table: &[Self::Slot], index: Self) -> Self {
-        // Two tables would be faster; no gradient is on a hot path yet.
-        let mut picked = Self::of(0.0);
-        for (month, slot) in table.iter().enumerate() {
-            #[expect(clippy::cast_precision_loss, reason = "tables are short")]
-            let here = index.value.eq(N::of(month as f64));
-            picked = Self::select(here, Self::restore(*slot), picked);
-        }
-        picked
+    fn positions(self) -> Positions {
+        self.value.positions()
+    }
+    #[inline(always)]
+    fn copy_row(to: &mut Self::Slot, from: &Self::Slot, row: usize) {
+        N::copy_row(&mut to.0, &from.0, row);
+        N::copy_row(&mut to.1, &from.1, row);
     }
 }
 
@@ -541,6 +570,7 @@ impl BitOr for Needs {
 impl Number for Needs {
     type Mask = Needs;
     type Slot = Needs;
+    const ROWS: usize = 1;
     fn of(_: f64) -> Needs {
         Needs(0)
     }
@@ -592,7 +622,13 @@ impl Number for Needs {
     fn restore(slot: Needs) -> Needs {
         slot
     }
-    fn pick(table: &[Needs], index: Needs) -> Needs {
-        table.iter().fold(index, |all, slot| all | *slot)
+    fn positions(self) -> Positions {
+        [0; LANES]
+    }
+    fn copy_row(to: &mut Needs, from: &Needs, _row: usize) {
+        *to = *from;
+    }
+    fn pick(table: &[Needs], _positions: impl Fn(usize) -> usize) -> Needs {
+        table.iter().fold(Needs(0), |all, slot| all | *slot)
     }
 }

@@ -307,8 +307,9 @@ impl Walk<'_> {
                 if self.knowable.contains(&need) || self.ways.defaults.contains(&need) || !seen.insert(need) {
                     continue;
                 }
+                let declared_input = registry().variables[need].source != "computed";
                 match self.ways.needs.get(&need) {
-                    Some(ways) if !ways.is_empty() => open.extend(&ways[0].2),
+                    Some(ways) if !ways.is_empty() && !declared_input => open.extend(&ways[0].2),
                     _ => {
                         leaves.insert(need);
                     }

@@ -5,7 +5,7 @@
 //! discounted continuously at `rate` a month.
 
 use crate::finance::{exp_within_month, flow_series, present_value_of_flow};
-use crate::launch::{Branch, Cell, Cells, LaunchLaw};
+use crate::launch::{Branch, Cell, Cells, LaunchLaw, Overrun};
 use crate::market::{HORIZON, HORIZON_MONTHS};
 use crate::number::Number;
 use crate::saving::{Months, Saving, months};
@@ -25,54 +25,94 @@ pub struct Payments<N> {
     pub rate: N,
 }
 
-/// The payments of one branch of the launch law.
+/// What the payments of all branches share.
 #[derive(Clone, Copy)]
-struct BranchPayments<N> {
-    all: Payments<N>,
+struct Discounting<N> {
     /// 1 / rate; 0 at no rate.
     per_rate: N,
-    /// e^(rate (launch - tape-out)): the tape-out precedes each launch by as much as it does in the plan.
+    /// Whether rate × months is far enough from 0 on all rows for 1 - e^-y to keep its digits.
+    far_from_zero: bool,
+    /// e^(rate (launch - tape-out)) without respins, and for each respin more.
     lead: N,
-    lead_months: N,
-    /// Masks and respins at their distance from tape-out, for launches before the horizon and for later ones.
-    tapeout_usd: N,
+    over_a_respin: N,
+    /// Discount factors of the horizon and of the planned tape-out.
+    horizon: N,
+    tapeout: N,
+    /// Present value of 1 a month until the horizon.
+    whole_burn: N,
+}
+
+/// |rate × months| below which 1 - e^-y is taken from its series.
+const NEAR_ZERO: f64 = 1e-3;
+
+impl<N: Number> Discounting<N> {
+    #[inline(always)]
+    fn new(payments: &Payments<N>, planned_months: N) -> Self {
+        let rate = payments.rate;
+        let no_rate = rate.eq(N::zero());
+        Discounting {
+            per_rate: N::select(no_rate, N::zero(), N::one() / N::select(no_rate, N::one(), rate)),
+            far_from_zero: N::all(N::of(NEAR_ZERO).le((rate * planned_months).abs())),
+            lead: (rate * (planned_months - payments.tapeout_months)).exp(),
+            over_a_respin: (rate * payments.respin_months).exp(),
+            horizon: (-(rate * HORIZON_MONTHS)).exp(),
+            tapeout: (-(rate * payments.tapeout_months)).exp(),
+            whole_burn: present_value_of_flow(rate, N::of(HORIZON_MONTHS)),
+        }
+    }
+}
+
+/// The payments of one branch of the launch law, as functions of the launch month.
+#[derive(Clone, Copy)]
+struct BranchPayments<N> {
+    rate: N,
+    far_from_zero: bool,
+    burn_usd_per_month: N,
+    /// Paid at the decision, and what is paid in proportion to the discount factor of the launch month: masks and respins
+    /// lie as far before it as in the plan.
+    fixed_usd: N,
+    at_launch_usd: N,
+    /// The same with the burn, whose present value is (1 - discount) / rate.
+    constant_usd: N,
+    in_discount_usd: N,
+    /// Cost where the launch is after the horizon, whether the overrun or the respins are to blame.
+    never_usd: N,
 }
 
 impl<N: Number> BranchPayments<N> {
     #[inline(always)]
-    fn new(all: Payments<N>, branch: &Branch<N>, respins_discounted: N) -> Self {
-        let lead_months = branch.months - all.tapeout_months;
-        let no_rate = all.rate.eq(N::zero());
+    fn new(all: &Payments<N>, shared: &Discounting<N>, branch: &Branch<N>, lead: N, respins_discounted: N) -> Self {
+        let tapeout_usd = (all.mask_usd + all.respin_usd * respins_discounted) * all.scale;
+        let fixed_usd = all.fixed_usd * all.scale;
+        let burn_usd_per_month = all.burn_usd_per_month * all.scale;
+        let at_launch_usd = tapeout_usd * lead + all.launch_usd * all.scale;
+        let burn_at_rate_usd = burn_usd_per_month * shared.per_rate;
+        let begins = branch.months.lt(N::of(HORIZON_MONTHS));
+        let taped_out = all.tapeout_months.lt(N::select(begins, branch.months, N::of(HORIZON_MONTHS)));
+        let discount = N::select(begins, shared.horizon * lead, shared.tapeout);
         BranchPayments {
-            all,
-            per_rate: N::select(no_rate, N::zero(), N::one() / N::select(no_rate, N::one(), all.rate)),
-            lead: (all.rate * lead_months).exp(),
-            lead_months,
-            tapeout_usd: all.mask_usd + all.respin_usd * respins_discounted,
+            rate: all.rate,
+            far_from_zero: shared.far_from_zero,
+            burn_usd_per_month,
+            fixed_usd,
+            at_launch_usd,
+            constant_usd: fixed_usd + burn_at_rate_usd,
+            in_discount_usd: at_launch_usd - burn_at_rate_usd,
+            never_usd: fixed_usd
+                + burn_usd_per_month * shared.whole_burn
+                + N::select(taped_out, tapeout_usd * discount, N::zero()),
         }
     }
     /// Launch at `months`, before the horizon; `discount` is e^(-rate months).
     #[inline(always)]
     fn launched(&self, months: N, discount: N) -> N {
-        let y = self.all.rate * months;
-        let small = y.abs().lt(N::of(1e-3));
-        let burnt = N::select(small, flow_series(y) * months, (-discount + 1.0) * self.per_rate);
-        (self.all.fixed_usd
-            + self.all.burn_usd_per_month * burnt
-            + self.tapeout_usd * discount * self.lead
-            + self.all.launch_usd * discount)
-            * self.all.scale
-    }
-    /// No launch before the horizon, whether the overrun or the respins are to blame.
-    #[inline(always)]
-    fn never(&self) -> N {
-        let tapeout_months = self.all.tapeout_months + (-self.lead_months - self.all.tapeout_months + HORIZON_MONTHS).positive_part();
-        let paid = tapeout_months.lt(N::of(HORIZON_MONTHS));
-        let at_tapeout = N::select(paid, self.tapeout_usd * (-(self.all.rate * tapeout_months)).exp(), N::zero());
-        (self.all.fixed_usd
-            + self.all.burn_usd_per_month * present_value_of_flow(self.all.rate, N::of(HORIZON_MONTHS))
-            + at_tapeout)
-            * self.all.scale
+        let cost = self.constant_usd + self.in_discount_usd * discount;
+        if self.far_from_zero {
+            return cost;
+        }
+        let y = self.rate * months;
+        let near = self.fixed_usd + self.burn_usd_per_month * (flow_series(y) * months) + self.at_launch_usd * discount;
+        N::select(y.abs().lt(N::of(NEAR_ZERO)), near, cost)
     }
 }
 
@@ -146,20 +186,23 @@ impl<N: Number> Programme<'_, N> {
     /// Visits every branch with its payments: Σⱼ e^(-rate j Tᵣ) over the respins that fall before the horizon.
     #[inline(always)]
     fn each_branch(&self, mut visit: impl FnMut(Branch<N>, BranchPayments<N>)) {
-        let payments = self.payments;
-        let over_a_respin = (-(payments.rate * payments.respin_months)).exp();
+        let payments = &self.payments;
+        let shared = Discounting::new(payments, self.law.planned_months);
+        let mut lead = shared.lead;
+        let over_a_respin = N::one() / shared.over_a_respin;
         let mut power = N::one();
         let mut respins_discounted = N::zero();
         let room = -payments.tapeout_months + HORIZON_MONTHS;
         let mut branches = self.law.branches();
         while let Some(branch) = branches.next() {
             if branch.respins > 0 {
+                lead = lead * shared.over_a_respin;
                 power = power * over_a_respin;
                 #[expect(clippy::cast_precision_loss, reason = "at most 59")]
                 let after_tapeout = payments.respin_months * (branch.respins as f64);
                 respins_discounted = respins_discounted + N::select(after_tapeout.le(room), power, N::zero());
             }
-            visit(branch, BranchPayments::new(payments, &branch, respins_discounted));
+            visit(branch, BranchPayments::new(payments, &shared, &branch, lead, respins_discounted));
         }
     }
 
@@ -176,7 +219,7 @@ impl<N: Number> Programme<'_, N> {
     fn outcome(&self, cell: &Cell<N>, branch: &BranchPayments<N>, delay: usize) -> (N, N) {
         let month = cell.month + delay;
         if month >= HORIZON {
-            return (N::zero(), branch.never());
+            return (N::zero(), branch.never_usd);
         }
         (self.saving.at(month, cell.offset), self.cost(branch, month, cell.offset))
     }
@@ -185,16 +228,17 @@ impl<N: Number> Programme<'_, N> {
     #[inline(always)]
     pub fn expected(&self, delay: usize, mut each_launch: impl FnMut(&Cell<N>)) -> Expected<N> {
         let mut sums = Sums::new();
+        let overrun = Overrun::new(&self.law);
         self.each_branch(
             #[inline(always)]
             |branch, payments| {
-                let mut cells = Cells::new(&self.law, branch, HORIZON);
+                let mut cells = Cells::new(&overrun, branch, HORIZON);
                 while let Some(cell) = cells.next() {
                     let (s, c) = self.outcome(&cell, &payments, delay);
                     each_launch(&cell);
                     sums.add(cell.mass, s, c);
                 }
-                sums.add(cells.beyond(), N::zero(), payments.never());
+                sums.add(cells.beyond(), N::zero(), payments.never_usd);
             },
         );
         sums.expected()
@@ -203,11 +247,12 @@ impl<N: Number> Programme<'_, N> {
     /// Every cell with the values at its two ends, and every branch's launches beyond the horizon as a cell without width.
     #[inline(always)]
     fn each_outcome(&self, mut visit: impl FnMut(&Outcome<N>)) {
+        let overrun = Overrun::new(&self.law);
         self.each_branch(
             #[inline(always)]
             |branch, payments| {
-                let never = -payments.never();
-                let mut cells = Cells::new(&self.law, branch, HORIZON);
+                let never = -payments.never_usd;
+                let mut cells = Cells::new(&overrun, branch, HORIZON);
                 while let Some(cell) = cells.next() {
                     let before = self.value(&payments, cell.month, cell.start);
                     let after = if cell.month + 1 == HORIZON { never } else { self.value(&payments, cell.month, N::one()) };

@@ -8,7 +8,7 @@
 //! a month, made once and read by every cell of the launch law.
 
 use crate::market::HORIZON;
-use crate::number::Number;
+use crate::number::{Number, Positions};
 
 /// Months, their end, and one entry of zeros for everything beyond.
 const ENTRIES: usize = HORIZON + 2;
@@ -35,9 +35,9 @@ struct Piece<S> {
 #[derive(Clone, Copy)]
 struct Service<N> {
     /// Whole months and rest of q = min(R, L) and of L.
-    ramp_whole: N,
+    ramp_whole: Positions,
     ramp_rest: N,
-    life_whole: N,
+    life_whole: Positions,
     life_rest: N,
     /// Weights of B(x) - B(x+q), of A(x) and of A(x+L).
     by_ramp: N,
@@ -52,9 +52,9 @@ impl<N: Number> Service<N> {
         let ramp = N::select(ramped, ramp_months, N::one());
         let reached = ramp_months.min(life_months);
         Service {
-            ramp_whole: reached.floor(),
+            ramp_whole: reached.floor().positions(),
             ramp_rest: reached - reached.floor(),
-            life_whole: life_months.floor(),
+            life_whole: life_months.floor().positions(),
             life_rest: life_months - life_months.floor(),
             by_ramp: N::select(ramped, N::one() / ramp, N::zero()),
             at_once: N::select(ramped, N::zero(), N::one()),
@@ -88,19 +88,22 @@ impl<N: Number> Saving<N> {
         }
         let zero = N::zero().save();
         let mut pieces = [Piece { value: zero, slope: zero, curve: zero, ramp_bend: zero, life_bend: zero }; ENTRIES];
-        let mut month = N::zero();
+        let (ramp, life) = (service.ramp_whole, service.life_whole);
+        // The flow in the month in which ramp, or life, ends, and its integrals from there on.
+        let mut v1 = N::pick(flow, #[inline(always)] |row| ramp[row]);
+        let mut v2 = N::pick(flow, #[inline(always)] |row| life[row]);
         let mut k = 0;
         while k < HORIZON {
             let (v0, a0, b0) = (N::restore(flow[k]), N::restore(once[k]), N::restore(twice[k]));
-            let ramp_month = month + service.ramp_whole;
-            let (v1, a1, b1) = (N::pick(flow, ramp_month), N::pick(&once, ramp_month), N::pick(&twice, ramp_month));
-            let v1_next = N::pick(flow, ramp_month + 1.0);
-            let life_month = month + service.life_whole;
-            let (v2, a2) = (N::pick(flow, life_month), N::pick(&once, life_month));
-            let v2_next = N::pick(flow, life_month + 1.0);
+            let a1 = N::pick(&once, #[inline(always)] |row| ramp[row] + k);
+            let b1 = N::pick(&twice, #[inline(always)] |row| ramp[row] + k);
+            let a2 = N::pick(&once, #[inline(always)] |row| life[row] + k);
+            let v1_next = N::pick(flow, #[inline(always)] |row| ramp[row] + k + 1);
+            let v2_next = N::pick(flow, #[inline(always)] |row| life[row] + k + 1);
             let (r, l) = (service.ramp_rest, service.life_rest);
             pieces[k] = Piece {
-                value: (service.by_ramp * (b0 - (b1 - r * a1 + r * r * v1 * 0.5)) + service.at_once * a0
+                // b0 - b1 is exactly 0 where the ramp takes less than a month.
+                value: (service.by_ramp * ((b0 - b1) + r * (a1 - r * v1 * 0.5)) + service.at_once * a0
                     - service.at_end * (a2 - l * v2))
                     .save(),
                 slope: (service.by_ramp * (a1 - a0 - r * v1) - service.at_once * v0 + service.at_end * v2).save(),
@@ -108,7 +111,7 @@ impl<N: Number> Saving<N> {
                 ramp_bend: (service.by_ramp * (v1 - v1_next) * 0.5).save(),
                 life_bend: (service.at_end * (v2_next - v2)).save(),
             };
-            month = month + 1.0;
+            (v1, v2) = (v1_next, v2_next);
             k += 1;
         }
         Saving { service, pieces }
@@ -171,21 +174,22 @@ impl<N: Number> Launches<N> {
         let (r, l) = (service.ramp_rest, service.life_rest);
         let mut shares = months::<N>();
         let (mut once_sum, mut twice_sum) = (N::zero(), N::zero());
-        let mut month = N::zero();
+        let (mut bent_ramp_before, mut bent_life_before) = (N::zero(), N::zero());
         let mut k = 0;
         while k < HORIZON {
             let (m0, m1, m2) =
                 (N::restore(self.mass[k + 1]), N::restore(self.first[k + 1]), N::restore(self.second[k + 1]));
-            // Launches whose ramp, or life, ends in this month or in the one before.
-            let ramp_from = (month - service.ramp_whole + 1.0).positive_part();
-            let ramp_before = (ramp_from - 1.0).positive_part();
-            let life_from = (month - service.life_whole + 1.0).positive_part();
-            let life_before = (life_from - 1.0).positive_part();
-            let (r0, r1, r2) =
-                (N::pick(&self.mass, ramp_from), N::pick(&self.first, ramp_from), N::pick(&self.second, ramp_from));
-            let (l0, l1) = (N::pick(&self.mass, life_from), N::pick(&self.first, life_from));
-            let ramp_bend = N::pick(&self.past_ramp, ramp_from) - N::pick(&self.past_ramp, ramp_before);
-            let life_bend = N::pick(&self.past_life, life_before) - N::pick(&self.past_life, life_from);
+            // Launches whose ramp, or life, ends in this month or in the one before; entry 0 is before the decision.
+            let r0 = N::pick(&self.mass, #[inline(always)] |row| (k + 1).saturating_sub(service.ramp_whole[row]));
+            let r1 = N::pick(&self.first, #[inline(always)] |row| (k + 1).saturating_sub(service.ramp_whole[row]));
+            let r2 = N::pick(&self.second, #[inline(always)] |row| (k + 1).saturating_sub(service.ramp_whole[row]));
+            let l0 = N::pick(&self.mass, #[inline(always)] |row| (k + 1).saturating_sub(service.life_whole[row]));
+            let l1 = N::pick(&self.first, #[inline(always)] |row| (k + 1).saturating_sub(service.life_whole[row]));
+            let bent_ramp = N::pick(&self.past_ramp, #[inline(always)] |row| (k + 1).saturating_sub(service.ramp_whole[row]));
+            let bent_life = N::pick(&self.past_life, #[inline(always)] |row| (k + 1).saturating_sub(service.life_whole[row]));
+            let ramp_bend = bent_ramp - bent_ramp_before;
+            let life_bend = bent_life_before - bent_life;
+            (bent_ramp_before, bent_life_before) = (bent_ramp, bent_life);
 
             let by_twice = service.by_ramp * (m0 - r0);
             let by_once = service.by_ramp * (r * r0 + r1 - m1) + service.at_once * m0 - service.at_end * l0;
@@ -197,7 +201,6 @@ impl<N: Number> Launches<N> {
             once_sum = once_sum + by_once + twice_sum + by_twice * 0.5;
             twice_sum = twice_sum + by_twice;
             shares[k] = (once_sum + by_flow).save();
-            month = month + 1.0;
             k += 1;
         }
         shares

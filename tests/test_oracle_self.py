@@ -95,7 +95,7 @@ def test_worked_breakeven_units() -> None:
     assert round(build.evaluate(growing)["build_breakeven_units_per_year"]) == 133_503
     bound = build.evaluate({**growing, "build_peak_units_per_year": 300e3})
     assert bound["build_breakeven_units_per_year"] == INF
-    assert bound["build_status"] == "never_breaks_even"
+    assert bound["build_status"] == "no_volume_pays"
 
 
 def test_worked_slopes() -> None:
@@ -397,7 +397,7 @@ def test_demand_providers_agree() -> None:
         assert close(out["lifetime_inference_usd"], whole, 1e-12)
     beyond = demand.evaluate({**rest, "inference_train_ratio": 1e6, "train_cost_usd": 1e9})
     assert beyond["build_units_per_year"] is None
-    assert beyond["demand_status"] == "unreachable"
+    assert beyond["demand_status"] == "cap_too_low"
 
 
 def test_demand_against_a_plain_sum() -> None:
@@ -994,17 +994,17 @@ def test_reference_scenario(scenario: tuple[Row, dict[str, Any]], name: str, wan
 def test_reference_scenario_decides(scenario: tuple[Row, dict[str, Any]]) -> None:
     _, out = scenario
     assert abs(out["build_npv_positive_probability"] - 0.584) < 0.005
-    assert out["build_payback_months"] == 56  # paid back within month 55, counted from 0
+    assert abs(out["build_payback_months"] - 55.2) < 0.05
     assert (out["decision"], out["decision_runner_up"]) == ("build", "buy")
 
 
 def test_reference_scenario_displaced_spend(scenario: tuple[Row, dict[str, Any]]) -> None:
-    """In months in which own units are bought; 17.8 % is the share where dearer months count as well."""
+    """In all months in service; with only those in which own units are bought it is 23.3 %."""
     row, out = scenario
-    assert close(out["build_saving_on_displaced_share"], 0.2329, 1e-3)
+    assert close(out["build_saving_on_displaced_share"], 0.1784, 1e-3)
     every_month = {**row, **{k: out[k] for k in PROGRAMME_TO_BUILD}, "asic_unit_price_usd": out["asic_unit_price_usd"]}
     whole = build.evaluate({**every_month, "build_stop_when_dearer": False})["build_displaced_usd"]
-    assert close(out["lifetime_saving_usd"] / whole, 0.178, 0.01)
+    assert whole == out["build_displaced_usd"]
 
 
 def test_reference_scenario_breakeven_inference(scenario: tuple[Row, dict[str, Any]]) -> None:

@@ -207,13 +207,23 @@ model! {
         let mut worth_usd = months::<N>();
         let mut growth = months::<N>();
         let mut decay = months::<N>();
+        // Work is lost from the freeze on, first over the part of a month until the next mid-month.
+        let loss_per_month = x.build_obsolescence_per_year / MONTHS_PER_YEAR;
+        let freeze_from_middle = x.programme_freeze_months - 0.5;
+        let to_middle = freeze_from_middle.floor() + 1.0 - freeze_from_middle;
+        let to_middle = N::select(freeze_from_middle.lt(N::zero()), -freeze_from_middle, to_middle);
+        let first_loss = (-(loss_per_month * to_middle)).exp();
+        let monthly_loss = (-loss_per_month).exp();
+        let mut fresh = N::one();
         let mut mid_month = 0.5;
         let mut k = 0;
         while k < HORIZON {
             let lead_usd = month.price_usd.now - own_price_usd.now + x.build_opex_saving_usd;
             let unit_saving_usd = if x.build_stop_when_dearer { lead_usd.positive_part() } else { lead_usd };
-            let since_freeze = (-x.programme_freeze_months + mid_month).positive_part();
-            let fresh = (-(x.build_obsolescence_per_year * since_freeze / MONTHS_PER_YEAR)).exp();
+            let since_freeze = -x.programme_freeze_months + mid_month;
+            let begins = since_freeze.le(N::one());
+            fresh = N::select(begins, first_loss, fresh * monthly_loss);
+            fresh = N::select(since_freeze.le(N::zero()), N::one(), fresh);
             let live = x.build_residual_share + (-x.build_residual_share + 1.0) * fresh;
             let own_units = (x.build_addressable_share * month.units_per_year()).min(x.build_peak_units_per_year);
             let today = live * month.discount.now / MONTHS_PER_YEAR;

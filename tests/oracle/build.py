@@ -57,8 +57,8 @@ def flow(row: Row) -> Flow:
     """Saving a month, present value: min(addressable D, peak)/12 x u x live x discount.
 
     u = ratio p (1-d_m)^t - c (1-d_a)^t + opex saving, not below 0 where the owner stops buying; live is
-    what obsolescence leaves, res + (1-res) e^(-eta (x - freeze)). `displaced` is merchant price x own units
-    in months in which they are bought. Source: definition.
+    what obsolescence leaves, res + (1-res) e^(-eta (x - freeze)). `displaced` is merchant price x own units x live in all
+    months, those in which own units are dearer included. Source: definition.
     """
     x = months()
     merchant = merchant_price_usd(row, x)
@@ -75,7 +75,8 @@ def flow(row: Row) -> Flow:
     size = merchant + own + abs(opex)
     counted = bought | (saving >= -size * Real(1e-9))
     gross = size * np.where(counted, live * discount(row, x), 0)
-    return Flow(units * saving * present, units * gross, units * merchant * present, saving * present, gross)
+    displaced = units * merchant * live * discount(row, x)
+    return Flow(units * saving * present, units * gross, displaced, saving * present, gross)
 
 
 class Saving:
@@ -247,12 +248,19 @@ def parity_months(row: Row) -> float:
     return float(12 * gap / closing)
 
 
-def first_month(paid_back: Vector, target: float) -> float:
-    """First month count whose cumulative saving covers the target; 0 for no target, infinite if never."""
+def payback_months(paid_back: Vector, target: Scalar) -> float:
+    """Months until the cumulative saving first covers the target, within the month in proportion; 0 for no target.
+
+    Infinite if never. Source: definition of a payback period.
+    """
     if target <= 0:
         return 0.0
     reached = np.flatnonzero(paid_back >= target)
-    return float(reached[0] + 1) if len(reached) else math.inf
+    if not len(reached):
+        return math.inf
+    k = int(reached[0])
+    before = paid_back[k - 1] if k else Real(0)
+    return float(k + (target - before) / (paid_back[k] - before))
 
 
 def evaluate(row: Row) -> Result:
@@ -325,14 +333,17 @@ def evaluate(row: Row) -> Result:
     displaced_share = ratio("build_saving_on_displaced_share", lifetime_saving, displaced)
 
     paid_back = np.cumsum(month.saving * share)
-    payback = first_month(paid_back, nre)
+    payback = payback_months(paid_back, Real(nre))
     slack = ROUNDING * npv_scale
-    ranges["build_payback_months"] = (first_month(paid_back, nre - slack), first_month(paid_back, nre + slack))
+    ranges["build_payback_months"] = (payback_months(paid_back, Real(nre - slack)), payback_months(paid_back, Real(nre + slack)))
 
     units, units_scale, units_range = breakeven_units(row, month, share, nre)
     if units_range[0] != units_range[1]:
         ranges["build_breakeven_units_per_year"] = units_range
     breakeven_inference = math.inf if math.isinf(units) else float(lifetime_inference_usd(row, units))
+
+    late = row["programme_planned_months"] >= HORIZON_MONTHS
+    none_pays = "launch_beyond_horizon" if late else "no_volume_pays"
 
     out: Result = {
         "lifetime_saving_usd": lifetime_saving,
@@ -349,7 +360,7 @@ def evaluate(row: Row) -> Result:
         "build_breakeven_units_per_year": units,
         "build_breakeven_inference_usd": breakeven_inference,
         "build_parity_months": parity_months(row),
-        "build_status": "ok" if math.isfinite(units) else "never_breaks_even",
+        "build_status": "ok" if math.isfinite(units) else none_pays,
     }
     scale = {name: abs(value) for name, value in out.items() if isinstance(value, float) and math.isfinite(value)}
     saving_scale = max(gross, abs(lifetime_saving))

@@ -173,12 +173,16 @@ def respin_probability(first: float, later: float, count: int) -> Scalar:
 
 
 def erlang_cdf(shape: int, scaled: Any) -> Any:
-    """F_s at x/theta in 50 digits; a step for s = 0. Source: definition of the Erlang law."""
+    """F_s at x/theta = 1 - e^-z sum_{i<s} z^i/i!, to an absolute 50 digits; a step for s = 0. Source: the Erlang law."""
     if scaled < 0:
         return mpf(0)
     if shape == 0 or scaled == mp.inf:
         return mpf(1)
-    return mp.gammainc(shape, 0, scaled, regularized=True)
+    term = total = mpf(1)
+    for i in range(1, shape):
+        term *= scaled / i
+        total += term
+    return 1 - mp.exp(-scaled) * total
 
 
 def erlang_tails(shape: int, scaled: Vector) -> tuple[Vector, Vector]:

@@ -35,7 +35,7 @@ def units_from_ratio(row: Row) -> float | None:
 
 
 def evaluate(row: Row) -> Result:
-    """Demand outputs, with `demand_status`: ok, or unreachable where the cap keeps inference below the ratio asked.
+    """Demand outputs, with `demand_status`: ok, or cap_too_low where the cap keeps inference below the ratio asked.
 
     Units are the first known of: given; spend / (ratio x price); from the ratio of inference to training.
     Source: definition.
@@ -47,7 +47,7 @@ def evaluate(row: Row) -> Result:
         )
     elif units is None and row.get("inference_train_ratio") is not None and row.get("train_cost_usd") is not None:
         units = units_from_ratio(row)
-        status = "ok" if units is not None else "unreachable"
+        status = "ok" if units is not None else "cap_too_low"
     inference = row.get("lifetime_inference_usd")
     if inference is None and units is not None:
         inference = float(lifetime_inference_usd(row, units))

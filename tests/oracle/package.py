@@ -14,7 +14,7 @@ def evaluate(row: Row) -> Result:
 
     Sources: known good die, escapes and package pass share, CATCH (Graening et al. 2025, nanocad-
     lab/CATCH), after Williams and Brown 1981, IEEE Trans. Computers 30 (test coverage and quality); margins
-    on silicon and on memory, definition.
+    on silicon and on memory, definition. Where nothing passes a test there is no cost.
     """
     with mp.workdps(DIGITS):
         lines = Lines(row)
@@ -26,6 +26,8 @@ def evaluate(row: Row) -> Result:
             return pass_share(lines["die_sellable_yield"], lines["die_test_coverage"])
 
         def known_good() -> Any:
+            if die_pass() == 0:
+                return None
             raw = lines["die_cost_usd"] * lines["die_sellable_yield"]
             return (raw + lines["die_test_usd"]) / die_pass()
 
@@ -44,6 +46,8 @@ def evaluate(row: Row) -> Result:
 
         def package_pass() -> Any:
             dies, stacks = lines["package_dies"], lines["package_memory_stacks"]
+            if die_pass() == 0:
+                return None
             good = (
                 (lines["die_sellable_yield"] / die_pass()) ** dies
                 * lines["memory_quality"] ** stacks
@@ -51,6 +55,9 @@ def evaluate(row: Row) -> Result:
                 * lines["package_yield"]
             )
             return pass_share(good, lines["package_test_coverage"])
+
+        def some_pass() -> bool:
+            return bool(lines["package_pass_share"] > 0)
 
         def price() -> Any:
             memory = lines["asic_memory_usd"]
@@ -76,7 +83,7 @@ def evaluate(row: Row) -> Result:
         lines.line("package_pass_share", package_pass, lambda: mpf(1))
         lines.line(
             "asic_package_loss_usd",
-            lambda: lines["asic_bom_usd"] * (1 / lines["package_pass_share"] - 1),
+            lambda: lines["asic_bom_usd"] * (1 / lines["package_pass_share"] - 1) if some_pass() else None,
             lambda: abs(lines["asic_bom_usd"]) * (1 / lines["package_pass_share"] + 1),
         )
         lines.line(

@@ -30,7 +30,7 @@ def on_time(lines: Lines) -> Any:
     if each == 0 or slack == mp.inf:
         return overrun_within(slack)
     total, n, left = mpf(0), 0, mpf(1)
-    while slack - n * each >= 0 and left > mpf(10) ** -45:
+    while slack - n * each >= 0 and left > mpf(10) ** -20:  # of a probability
         weight = p1 if n == 0 else (1 - p1) * p2 * (1 - p2) ** (n - 1)
         total += weight * overrun_within(slack - n * each)
         left -= weight
