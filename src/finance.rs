@@ -45,7 +45,8 @@ pub fn exp_within_month<N: Number>(y: N) -> N {
     const EVEN: [f64; 5] = [0.5, 1.0 / 24.0, 1.0 / 720.0, 1.0 / 40_320.0, 1.0 / 3_628_800.0];
     const ODD: [f64; 4] = [1.0 / 6.0, 1.0 / 120.0, 1.0 / 5040.0, 1.0 / 362_880.0];
     let q = y * y;
-    let even = q * (q * (q * (q * (q * EVEN[4] + EVEN[3]) + EVEN[2]) + EVEN[1]) + EVEN[0]);
-    let odd = y * (q * (q * (q * (q * ODD[3] + ODD[2]) + ODD[1]) + ODD[0]) + 1.0);
-    even + odd + 1.0
+    let q2 = q * q;
+    let even = (q * EVEN[1] + EVEN[0]) + q2 * ((q * EVEN[3] + EVEN[2]) + q2 * EVEN[4]);
+    let odd = (q * ODD[0] + 1.0) + q2 * ((q * ODD[2] + ODD[1]) + q2 * ODD[3]);
+    (even * q + odd * y) + 1.0
 }

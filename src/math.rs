@@ -237,9 +237,12 @@ fn pow_positive<N: Bits>(x: N, y: N) -> N {
     let r = N::select(zero.le(x) & y.eq(y), r, of(f64::NAN));
     N::select(y.eq(zero) | x.eq(of(1.0)), of(1.0), r)
 }
+/// Whether v has no fraction.
 #[inline(always)]
-fn rounded<N: Bits>(v: N) -> N {
-    N::select(of::<N>(4_503_599_627_370_496.0).le(abs(v)), v, round(v))
+fn whole<N: Bits>(v: N) -> N::Mask {
+    const NO_FRACTION_FROM: f64 = 4_503_599_627_370_496.0; // 2^52
+    let v = abs(v);
+    of::<N>(NO_FRACTION_FROM).le(v) | ((v + NO_FRACTION_FROM) - NO_FRACTION_FROM).eq(v)
 }
 
 /// x^y with the special values of C's `pow`.
@@ -248,8 +251,7 @@ pub fn pow<N: Bits>(x: N, y: N) -> N {
     let magnitude = abs(x);
     let r = pow_positive(magnitude, y);
     let (zero, one) = (of::<N>(0.0), of::<N>(1.0));
-    let whole = rounded(y).eq(y);
-    let even = rounded(y * 0.5).eq(y * 0.5);
+    let (whole, even) = (whole(y), whole(y * 0.5));
     let sign = x.and_bits(SIGN).or_bits(0x3FF0_0000_0000_0000);
     let impossible = x.lt(zero) & magnitude.lt(of(f64::INFINITY));
     let r = N::select(whole, N::select(even, r, r * sign), N::select(impossible, of(f64::NAN), r));

@@ -141,22 +141,27 @@ struct Sums<N> {
     origin: N,
     deviation: N,
     square: N,
+    /// Whether the standard deviation is wanted.
+    spread: bool,
 }
 
 impl<N: Number> Sums<N> {
     #[inline(always)]
-    fn new() -> Self {
+    fn new(spread: bool) -> Self {
         let zero = N::zero();
-        Sums { mass: zero, saving: zero, cost: zero, origin: zero, deviation: zero, square: zero }
+        Sums { mass: zero, saving: zero, cost: zero, origin: zero, deviation: zero, square: zero, spread }
     }
     #[inline(always)]
     fn add(&mut self, mass: N, saving: N, cost: N) {
+        self.saving = self.saving + mass * saving;
+        self.cost = self.cost + mass * cost;
+        if !self.spread {
+            return;
+        }
         let value = saving - cost;
         self.origin = N::select(self.mass.eq(N::zero()), value, self.origin);
         let deviation = value - self.origin;
         self.mass = self.mass + mass;
-        self.saving = self.saving + mass * saving;
-        self.cost = self.cost + mass * cost;
         self.deviation = self.deviation + mass * deviation;
         self.square = self.square + mass * deviation * deviation;
     }
@@ -226,8 +231,8 @@ impl<N: Number> Programme<'_, N> {
 
     /// Mean saving, mean cost and standard deviation of their difference, with every launch `delay` months later.
     #[inline(always)]
-    pub fn expected(&self, delay: usize, mut each_launch: impl FnMut(&Cell<N>)) -> Expected<N> {
-        let mut sums = Sums::new();
+    pub fn expected(&self, delay: usize, spread: bool, mut each_launch: impl FnMut(&Cell<N>)) -> Expected<N> {
+        let mut sums = Sums::new(spread);
         let overrun = Overrun::new(&self.law);
         self.each_branch(
             #[inline(always)]

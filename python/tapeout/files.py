@@ -202,3 +202,13 @@ def stream(
     counted = result.map_batches(count, schema=result.collect_schema(), streamable=True)
     with beside(target) as part:
         counted.sink_parquet(part, metadata=dict(metadata))
+
+
+def rows_of_parquet(path: Path) -> int:
+    """Rows, from the file's footer."""
+    try:
+        return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+    except FileNotFoundError:
+        raise InvalidInput(f"{path}: no such file") from None
+    except pl.exceptions.PolarsError as error:
+        raise InvalidInput(f"{path}: {str(error).splitlines()[0]}") from None

@@ -449,10 +449,23 @@ def resolve(
         elif origin == "missing":
             source, basis = "", ""
         shown = None if math.isnan(value) else variable.show(value)
+        if origin == "column":
+            shown = _same(native[name], variable)
         rows.append((name, origin, detail, count, variable.unit, shown, source, basis))
     schema = ["variable", "origin", "detail", "rows", "unit", "value", "source", "basis"]
     strings = {name: pl.Int64 if name == "rows" else pl.String for name in schema}
     return pl.DataFrame(rows, schema=strings, orient="row")
+
+
+def _same(series: pl.Series, variable: Variable) -> str | None:
+    """The value of a column where it is the same on all rows that have one."""
+    known = series.drop_nulls()
+    if known.n_unique() != 1:
+        return None
+    value = known[0]
+    if variable.kind == "date":
+        return str(value)[:10]
+    return value if isinstance(value, str) else variable.show(float(value))
 
 
 def _entry_names(frame: pl.DataFrame, key: str, call: _Call) -> list[str]:

@@ -270,6 +270,7 @@ model! {
         let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
         let expected = programme.expected(
             0,
+            wanted.build_npv_sd_usd,
             #[inline(always)]
             |cell| if let Some(launches) = &mut launches { launches.add(cell.month, cell.offset, cell.mass) },
         );
@@ -292,6 +293,7 @@ model! {
         let build_delay_cost_usd_per_month = if wanted.build_delay_cost_usd_per_month {
             let later = programme.expected(
                 1,
+                false,
                 #[inline(always)]
                 |_| {},
             );

@@ -1,0 +1,27 @@
+PYTHON ?= python3.11
+BIN := .venv/bin
+BUILT := .venv/.built
+CORE := $(shell find src .cargo -type f) Cargo.toml Cargo.lock pyproject.toml
+
+.PHONY: run test lint generated clean
+
+run: $(BUILT)  ## weigh the claims and show the reference scenario
+	$(BIN)/tapeout claims && $(BIN)/tapeout evaluate --reference
+
+test: $(BUILT)  ## all tests, Rust and Python
+	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked; else cargo test --locked; fi && $(BIN)/python -m pytest
+
+lint: $(BUILT)  ## formatters, linters, types, generated files
+	.ci/lint
+
+generated: $(BUILT)  ## the files that follow from the declarations
+	$(BIN)/python tools/surface.py && $(BIN)/python tools/docs.py
+
+clean:  ## everything that was built
+	rm -rf .venv target python/tapeout/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/.locked: requirements-dev.lock
+	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@
+
+$(BUILT): $(BIN)/.locked $(CORE)
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet && touch $@

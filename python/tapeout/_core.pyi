@@ -1,0 +1,62 @@
+# The core's functions as Python sees them. tests/test_surface.py compares names and parameters with the module.
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+class InternalError(Exception):
+    """A mistake in tapeout itself. Please report it."""
+
+_Array = np.ndarray[Any, Any]
+_NullableArray = tuple[_Array, _Array | None]
+_Key = tuple[_NullableArray | None, int | None, Mapping[str, Sequence[float]]]
+
+def evaluate(
+    rows: int,
+    columns: Mapping[str, _NullableArray],
+    assumptions: Mapping[str, float],
+    keys: Sequence[_Key],
+    outputs: Sequence[str],
+    null_invalid: bool,
+) -> dict[str, Any]: ...
+def resolve(
+    rows: int,
+    columns: Mapping[str, _NullableArray],
+    assumptions: Mapping[str, float],
+    keys: Sequence[_Key],
+    outputs: Sequence[str],
+) -> list[tuple[str, str, str, int, float]]: ...
+def variables() -> list[dict[str, Any]]: ...
+def models() -> list[tuple[str, str, list[str], list[str]]]: ...
+def configure(
+    threads: int | None = None, instruction_set: str | None = None, block_rows: int | None = None
+) -> tuple[int, str, int]: ...
+def panic_for_tests() -> None: ...
+def capital_recovery_factor(rate_per_year: float, years: float) -> float: ...
+def constant_path_saving_usd(
+    chip_price_usd: float,
+    unit_price_usd: float,
+    merchant_decline_rate: float,
+    launch_months: float,
+    life_years: float,
+    discount_rate: float,
+    hazard: float,
+) -> float: ...
+def breakeven_units(nre: float, saving: float) -> float: ...
+def stochastic_saving(
+    chip_price_usd: float,
+    unit_price_usd: float,
+    merchant_decline_rate: float,
+    units_per_year: float,
+    life_years: float,
+    discount_rate: float,
+    hazard: float,
+    planned_months: float,
+    respin_months: float,
+    first_probability: float,
+    later_probability: float,
+    overrun_shape: float,
+    overrun_months: float,
+) -> tuple[float, float]: ...
+def triangular_delay_loss_share(delay: float, half_life_of_window: float) -> float: ...
+def two_for_two_breakeven_ratio(improvement: float) -> float: ...

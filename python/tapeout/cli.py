@@ -1,0 +1,320 @@
+"""The command line: `tapeout claims`, `evaluate`, `resolve`, `variables`, `catalog`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    import datetime
+
+    import polars as pl
+
+app = typer.Typer(
+    help="Economics of AI compute: training, serving and own chips, over millions of scenarios.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# Below this an answer is there in about a second, so slices and a progress bar would only cost.
+_SLICED_FROM_ROWS = 1_000_000
+_SLICE_ROWS = 262_144
+# What a shell expects of a program that Ctrl-C has ended.
+_INTERRUPTED = 130
+
+File = Annotated[Path | None, typer.Argument(metavar="FILE", help="CSV, Parquet, JSON lines, or TOML of one scenario.")]
+Reference = Annotated[bool, typer.Option("--reference", help="The reference scenario instead of FILE.")]
+Outputs = Annotated[str | None, typer.Option(help="Names of variables or models, separated by commas.")]
+Assume = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A value for all rows; may be repeated.")]
+AsOf = Annotated[str | None, typer.Option(metavar="DATE", help="The newest catalog numbers not later than this.")]
+Catalog = Annotated[str | None, typer.Option(metavar="FOLDER", help="Your own catalog entries, which win by name.")]
+Strict = Annotated[bool, typer.Option("--strict/--no-strict", help="Refuse columns that are nearly variables.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"tapeout {version('tapeout')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass
+
+
+def _date(text: str | None) -> datetime.date | None:
+    import datetime
+
+    try:
+        return None if text is None else datetime.date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"--as-of {text}: a date as 2026-11-22 is wanted") from None
+
+
+def _assumptions(pairs: list[str] | None) -> dict[str, Any]:
+    from tapeout.files import parse
+
+    found = {}
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"--assume {pair}: NAME=VALUE is wanted")
+        found[name.strip()] = parse(name.strip(), text.strip())
+    return found
+
+
+def _names(outputs: str | None) -> list[str] | None:
+    return None if outputs is None else [name.strip() for name in outputs.split(",") if name.strip()]
+
+
+def _format(path: Path, option: str) -> str:
+    from tapeout import InvalidInput
+    from tapeout.files import format_of
+
+    try:
+        return format_of(path)
+    except InvalidInput as error:
+        raise typer.BadParameter(f"{option} {error}") from None
+
+
+def _source(file: Path | None, reference: bool) -> Path | None:
+    if reference == (file is not None):
+        raise typer.BadParameter("FILE or --reference is wanted, one of the two")
+    if file is not None:
+        _format(file, "FILE")
+    return file
+
+
+@app.command()
+def claims(
+    claim: Annotated[str | None, typer.Argument(metavar="ID", help="One claim; all of them without it.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Scenarios for each claim.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed and samples, same numbers.")] = 1,
+) -> None:
+    """Weigh the claims: chance of being true, what would have to be true, what it hangs on."""
+    import time
+
+    from tapeout import _claims, report
+
+    started = time.monotonic()
+    with report.progress("scenarios") as advance:
+        results = _claims.run_all(None if claim is None else [claim], samples=samples, seed=seed, progress=advance)
+    for result in results:
+        report.claim(result)
+    report.claims_total(results, time.monotonic() - started)
+
+
+@app.command()
+def evaluate(
+    file: File = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Written by its suffix; without it "
+                                             "a table is printed.")] = None,  # fmt: skip
+    reference: Reference = False,
+    outputs: Outputs = None,
+    assume: Assume = None,
+    as_of: AsOf = None,
+    on_invalid: Annotated[Literal["raise", "null"], typer.Option(help="null: no outputs on bad rows.")] = "raise",
+    catalog: Catalog = None,
+    strict: Strict = True,
+    id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Names rows in errors.")] = None,
+) -> None:
+    """Append outputs to a file of scenarios, one a row."""
+    import tapeout
+    from tapeout import files, report
+
+    source = _source(file, reference)
+    out_format = None if out is None else _format(out, "-o")
+    names, given = _names(outputs), _assumptions(assume)
+    options: dict[str, Any] = {
+        "assume": given, "catalog": catalog, "as_of": _date(as_of), "on_invalid": on_invalid, "strict": strict, "id": id
+    }  # fmt: skip
+    # Read whether or not it is written: so a catalog that is not there is an error although no key names an entry.
+    metadata = files.provenance(given, catalog, options["as_of"])
+    if source is not None and out is not None and source.suffix.lower() == out_format == ".parquet":
+        _stream(source, out, metadata, lambda rows: tapeout.evaluate(rows, names, **options))
+        return
+    frame = tapeout.reference() if source is None else files.read(source)
+    if source is None and out is None and names is None:
+        report.reference_page(tapeout.evaluate(frame, report.REFERENCE_OUTPUTS, **options))
+        return
+    frame = _sliced(frame, lambda rows: tapeout.evaluate(rows, names, **options))
+    if out is not None:
+        files.write(frame, out, metadata)
+    else:
+        from tapeout.declarations import output_names
+
+        extra = [name for name in ("invalid_reason",) if name in frame.columns and on_invalid == "null"]
+        report.scenarios(frame, [*output_names(names), *extra], id)
+
+
+def _stream(source: Path, out: Path, metadata: dict[str, str], work: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+    import threading
+
+    from tapeout import files, report
+
+    rows = files.rows_of_parquet(source)
+    done, lock = 0, threading.Lock()
+    with report.progress("rows") as advance:
+
+        def computed(batch: int) -> None:
+            nonlocal done
+            with lock:
+                done += batch
+                advance(done, rows)
+
+        files.stream(source, out, metadata, work, computed)
+
+
+def _sliced(frame: pl.DataFrame, work: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    import polars as pl
+
+    from tapeout import InvalidInput, report
+
+    if frame.height < _SLICED_FROM_ROWS:
+        return work(frame)
+    parts = []
+    try:
+        with report.progress("rows") as advance:
+            for part in frame.iter_slices(_SLICE_ROWS):
+                parts.append(work(part))
+                advance(sum(part.height for part in parts), frame.height)
+    except InvalidInput:
+        # All at once, the message counts the bad rows of the whole file and names its own row.
+        return work(frame)
+    return pl.concat(parts)
+
+
+@app.command()
+def resolve(
+    file: File = None,
+    reference: Reference = False,
+    outputs: Outputs = None,
+    assume: Assume = None,
+    as_of: AsOf = None,
+    catalog: Catalog = None,
+    strict: Strict = True,
+) -> None:
+    """Say where every value comes from: column, assumption, catalog, model or default."""
+    import tapeout
+    from tapeout import files, report
+
+    source = _source(file, reference)
+    given, date = _assumptions(assume), _date(as_of)
+    frame = tapeout.reference() if source is None else files.read(source)
+    found = tapeout.resolve(frame, _names(outputs), assume=given, catalog=catalog, as_of=date, strict=strict)
+    report.resolved(found)
+
+
+@app.command()
+def variables(
+    pattern: Annotated[str | None, typer.Argument(help="Part of a name, or a pattern as 'die_*_usd'.")] = None,
+) -> None:
+    """List the variables: unit, bounds, default, meaning, source."""
+    from fnmatch import fnmatchcase
+
+    import tapeout
+    from tapeout import InvalidInput, report
+    from tapeout.declarations import did_you_mean
+
+    found = tapeout.variables()
+    if pattern is not None:
+        wanted = pattern if any(c in pattern for c in "*?[") else f"*{pattern}*"
+        found = found.filter([fnmatchcase(name, wanted) for name in found["name"]])
+        if found.is_empty():
+            raise InvalidInput(f"no variable matches {pattern}{did_you_mean(pattern, tapeout.variables()['name'])}")
+    report.variables(found)
+
+
+@app.command()
+def catalog(
+    kind: Annotated[str | None, typer.Argument(help="chips, llms, nodes, memories or regions.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One entry.")] = None,
+    as_of: AsOf = None,
+    folder: Annotated[str | None, typer.Option("--catalog", metavar="FOLDER", help="Your own entries.")] = None,
+) -> None:
+    """List the catalogs, the entries of one, or the numbers of an entry with their sources."""
+    import polars as pl
+
+    import tapeout
+    from tapeout import InvalidInput, report
+    from tapeout.catalogs import KINDS
+    from tapeout.declarations import did_you_mean
+
+    date = _date(as_of)
+    if kind is None:
+        report.catalogs({kind: tapeout.catalog(kind, catalog=folder, as_of=date) for kind in KINDS})
+        return
+    numbers = tapeout.catalog(kind, catalog=folder, as_of=date)
+    if name is None:
+        report.entries(kind, numbers)
+        return
+    found = numbers.filter(pl.col("name") == name)
+    if found.is_empty():
+        raise InvalidInput(f"{name}: not an entry of {kind}{did_you_mean(name, numbers['name'].unique(maintain_order=True))}")
+    report.entry(found)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command: exit code 0, 1 for an input that can't be used, 2 for a command line that can't."""
+    try:
+        code = app(args=arguments, prog_name="tapeout", standalone_mode=False)
+        if code == _INTERRUPTED:
+            _failed("interrupted")
+    except BrokenPipeError:
+        # The reader has gone (`tapeout variables | head`): nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        code = _failed("interrupted", _INTERRUPTED)
+    except Exception as error:
+        code = _exit_code(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _exit_code(error: Exception) -> int:
+    # Errors of the command line say how to print themselves and what to exit with.
+    if isinstance(getattr(error, "exit_code", None), int) and hasattr(error, "format_message"):
+        message = str(error.format_message())
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(message)
+        else:
+            _failed(f"{message} (tapeout --help says how)")
+        return int(error.exit_code)  # type: ignore[attr-defined]
+    if type(error).__name__ == "Abort":
+        return _failed("interrupted", _INTERRUPTED)
+
+    from polars.exceptions import PolarsError
+
+    from tapeout import InvalidInput
+    from tapeout._claim_card import InvalidCard
+
+    if isinstance(error, (InvalidInput, InvalidCard)):
+        return _failed(str(error))
+    if isinstance(error, PolarsError):
+        return _failed(str(error).splitlines()[0])
+    if isinstance(error, OSError):
+        return _failed(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    if isinstance(error, MemoryError):
+        return _failed(str(error) or "no memory: ask for fewer outputs, or go from Parquet to Parquet")
+    raise error
+
+
+def _failed(message: str, code: int = 1) -> int:
+    with suppress(BrokenPipeError):
+        print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Pages for the terminal, readable at 100 columns."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tapeout._claim_result import ClaimResult, ThresholdResult
+from tapeout.declarations import KEYS, declared
+
+# What is piped or logged has no width of its own.
+_WIDTH = 100
+_SHOWN_SCENARIOS = 4
+
+_REFERENCE = {
+    "Training run": "train_cost_usd train_hardware_usd train_interconnect_usd train_energy_usd train_days",
+    "Chip": "die_area_mm2 die_yield die_sellable_yield die_cost_usd asic_bom_usd asic_unit_cost_usd asic_unit_price_usd",
+    "Programme": "programme_nre_usd programme_planned_months programme_spins_expected programme_launch_months_mean "
+    "programme_launch_months_sd programme_on_time_probability",
+    "Build": "lifetime_inference_usd lifetime_saving_usd lifetime_saving_share programme_nre_pv_usd build_npv_usd "
+    "build_npv_sd_usd build_npv_p05_usd build_npv_p50_usd build_npv_p95_usd build_npv_positive_probability "
+    "build_breakeven_units_per_year build_payback_months build_parity_months build_delay_cost_usd_per_month "
+    "build_status",
+    "Decision": "decision decision_runner_up decision_margin_usd",
+}
+REFERENCE_OUTPUTS = [name for names in _REFERENCE.values() for name in names.split()]
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False, soft_wrap=False)
+
+
+def _table(title: str | None, *columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(title=title and escape(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        number = column in right
+        table.add_column(column, justify="right" if number else "left", no_wrap=number, overflow="fold")
+    return table
+
+
+def figure(value: object) -> str:
+    """A value as a person reads it, with five digits or more."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "true" if value else "false"
+        case float() if math.isfinite(value):
+            return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.5g}"
+        case int():
+            return f"{value:,}"
+    return str(value)
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr with the time left, removed at the end; gives what is told of steps done and in all."""
+    console = Console(stderr=True)
+    columns = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+               TimeRemainingColumn()]  # fmt: skip
+    if what == "rows":
+        columns.append(TextColumn("{task.fields[rate]}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None, rate="")
+
+        def advance(done: int, total: int) -> None:
+            elapsed = bar.tasks[0].elapsed or 0.0
+            rate = f"{done / elapsed:,.0f} rows/s" if elapsed > 0 else ""
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield advance
+
+
+def claim(result: ClaimResult) -> None:
+    """A claim's card: P by definition, what would have to be true, what it hangs on, evidence."""
+    out = _console()
+    out.rule(f"[bold]{escape(result.id)}", align="left")
+    out.print(escape(result.statement))
+    out.print(f"[dim]{escape(result.said_by)} ({escape(result.attribution)})")
+    if result.turned_by:
+        out.print(f"The verdict depends on the definition: {', '.join(result.turned_by)} turn it.", style="yellow")
+    if result.caution:
+        out.print(escape(result.caution))
+    out.print()
+    table = _table(None, "P(true)", "± s.e.", "definition", "which says", right=("P(true)", "± s.e."))
+    for one in result.definitions:
+        undefined = f" ({one.undefined_rows:,} rows undefined, counted as false)" if one.undefined_rows else ""
+        row = (f"{one.probability:.4f}", f"{one.standard_error:.1g}", one.name, escape(one.says + undefined))
+        table.add_row(*row, style="bold" if one is result.headline else None)
+    out.print(table)
+    if result.variance is not None:
+        table = _table(None, "of variance", "± s.e.", "turns the sign", "group", right=("of variance", "± s.e.", "turns the sign"))
+        for share in result.variance.groups:
+            turned = f"{share.sign_turned_share:.1%}"
+            table.add_row(f"{share.total_index:.3f}", f"{share.standard_error:.1g}", turned, share.name)
+        verdict = "it holds" if result.variance.holds else "it does not hold"
+        out.print(f"\nAs a share of variance {verdict}: {escape(result.variance.says)}")
+        out.print(table)
+    if result.thresholds:
+        out.print("\n[bold]What would have to be true[/] (the other inputs at their median)")
+        table = _table(None, "input", "true", "searched", "unit, source")
+        for threshold in result.thresholds:
+            under = "" if threshold.definition == result.headline.name else f" ({threshold.definition})"
+            between = f"{threshold.low:.4g} to {threshold.high:.4g}"
+            table.add_row(escape(threshold.vary + under), escape(_flips(threshold)), between, escape(_source(threshold.vary)))
+        out.print(table)
+    if result.drivers:
+        out.print(f"\n[bold]What it hangs on[/] (rank correlation with {escape(result.drivers_of)})")
+        table = _table(None, "r", "input", "range from", right=("r",))
+        for driver in result.drivers:
+            said = driver.source.removeprefix(driver.basis).lstrip(":;, ")
+            table.add_row(f"{driver.rank_correlation:+.2f}", driver.name, escape(f"{driver.basis}: {said}"))
+        out.print(table)
+    for side, findings in (("for", result.evidence_for), ("against", result.evidence_against)):
+        out.print(f"\n[bold]Evidence {side}")
+        for finding in findings:
+            out.print(f"- {escape(finding.says)} [dim]\\[{escape(finding.source)}]")
+    out.print()
+
+
+def _flips(threshold: ThresholdResult) -> str:
+    if not threshold.flips:
+        return "throughout" if threshold.throughout else "nowhere"
+    texts = []
+    for flip in threshold.flips:
+        text = f"{'above' if flip.true_above else 'below'} {flip.value:.4g}"
+        if threshold.report != threshold.vary:
+            text += f" ({threshold.report} = {flip.reported:.4g})"
+        texts.append(text)
+    return " and ".join(texts)
+
+
+def _source(name: str) -> str:
+    variable = declared().get(name)
+    return "" if variable is None else f"{variable.unit}; {variable.basis}: {variable.source}"
+
+
+def claims_total(results: Sequence[ClaimResult], seconds: float) -> None:
+    """All claims on one page, and the time they took."""
+    out = _console()
+    table = _table("Claims", "P(true)", "± s.e.", "claim", "turned by", right=("P(true)", "± s.e."))
+    for result in results:
+        one = result.headline
+        table.add_row(f"{one.probability:.4f}", f"{one.standard_error:.1g}", result.id, ", ".join(result.turned_by) or "-")
+    out.print(table)
+    scenarios = sum(result.samples for result in results)
+    count = f"{len(results)} claims" if len(results) != 1 else "1 claim"
+    out.print(f"{count}, {scenarios:,} scenarios, {seconds:.1f} s. P is a share of the ranges drawn, not a forecast.")
+
+
+def reference_page(frame: pl.DataFrame) -> None:
+    """The reference scenario's main figures and the decision."""
+    out = _console()
+    row = frame.row(0, named=True)
+    out.rule("[bold]The reference scenario", align="left")
+    out.print(
+        "A frontier lab of 2026 that considers one N3 inference chip with a design partner. It was chosen to lie near "
+        "the break-even, so that every input's effect is visible; that it pays is no evidence that building pays.\n"
+    )
+    for title, names in _REFERENCE.items():
+        table = _table(title, "figure", "value", "unit", "what it is", right=("value",))
+        for name in names.split():
+            variable = declared()[name]
+            table.add_row(name, figure(row[name]), _unit(variable.unit), escape(variable.meaning))
+        out.print(table)
+        out.print()
+    probability = row["build_npv_positive_probability"]
+    if row["decision"] is not None and probability is not None:
+        out.print(
+            f"[bold]{str(row['decision']).capitalize()}[/]: {row['decision_margin_usd'] / 1e6:,.1f} M USD better than to "
+            f"{row['decision_runner_up']}, with a chance of {probability:.3f} that building pays. It turns at "
+            f"{figure(row['build_breakeven_units_per_year'])} units a year."
+        )
+    if "invalid_reason" in row and row["invalid_reason"]:
+        out.print(escape(row["invalid_reason"]))
+    out.print("[dim]Where every value comes from: tapeout resolve --reference")
+
+
+def _unit(unit: str) -> str:
+    return "" if unit in ("1", "date") else unit
+
+
+def scenarios(frame: pl.DataFrame, names: Sequence[str], row_id: str | None) -> None:
+    """Outputs down, scenarios across."""
+    out = _console()
+    shown = frame.head(_SHOWN_SCENARIOS)
+    heads = [str(value) for value in shown[row_id]] if row_id else [f"row {row}" for row in range(shown.height)]
+    table = _table(None, "output", "unit")
+    for head in heads:
+        table.add_column(escape(head), justify="right", overflow="fold")
+    for name in names:
+        unit = _unit(declared()[name].unit) if name in declared() else ""
+        table.add_row(name, unit, *(escape(figure(value)) for value in shown[name]))
+    out.print(table)
+    if frame.height > shown.height:
+        out.print(f"and {frame.height - shown.height:,} more rows: -o FILE writes them all")
+
+
+def resolved(found: pl.DataFrame) -> None:
+    """Where every value comes from."""
+    table = _table(None, "variable", "from", "rows", "value", "unit", "source", right=("rows",))
+    for line in found.iter_rows(named=True):
+        origin = f"{line['origin']} {line['detail']}" if line["origin"] in ("model", "catalog") else line["origin"]
+        told = {"caller": "", "computed": ""}.get(line["basis"], f"{line['basis']}: {line['source']}")
+        source = line["detail"] if line["origin"] == "missing" else told if line["source"] else ""
+        table.add_row(line["variable"], origin, f"{line['rows']:,}", line["value"] or "", _unit(line["unit"]), escape(source))
+    _console().print(table)
+
+
+def variables(found: pl.DataFrame) -> None:
+    """Variables with unit, default, bounds, meaning and source."""
+    table = _table(None, "variable", "unit", "default", "bounds", "what it is")
+    for line in found.iter_rows(named=True):
+        bounds = f"{_short(line['low'])} to {_short(line['high'])}"
+        if line["kind"] == "choice":
+            bounds = ", ".join(line["choices"])
+        elif line["kind"] in ("boolean", "date", "key"):
+            bounds = line["kind"]
+        origin = f"catalog {KEYS[line['name']].catalog}" if line["role"] == "key" else f"{line['role']} of {line['model']}"
+        source = f" {line['basis']}: {line['source']}." if line["role"] == "input" and line["default"] is not None else ""
+        meaning = f"{line['meaning']} [{origin}]{source}"
+        table.add_row(line["name"], _unit(line["unit"]), line["default"] or "", bounds, escape(meaning))
+    _console().print(table)
+
+
+def catalogs(numbers: Mapping[str, pl.DataFrame]) -> None:
+    """The catalogs and how much is in them."""
+    table = _table(None, "catalog", "entries", "numbers", "newest", "keys", right=("entries", "numbers"))
+    for kind, frame in numbers.items():
+        keys = ", ".join(name for name, key in KEYS.items() if key.catalog == kind)
+        table.add_row(kind, str(frame["name"].n_unique()), str(frame.height), str(frame["date"].max() or "-"), keys)
+    _console().print(table)
+
+
+def entries(kind: str, numbers: pl.DataFrame) -> None:
+    """The entries of a catalog."""
+    table = _table(None, kind, "newest", "variables")
+    for (name,), rows in numbers.group_by("name", maintain_order=True):
+        table.add_row(str(name), str(rows["date"].max()), ", ".join(rows["variable"]))
+    _console().print(table)
+
+
+def entry(numbers: pl.DataFrame) -> None:
+    """The numbers of an entry, with their sources."""
+    table = _table(numbers["name"][0], "variable", "value", "unit", "date", "basis", "source", right=("value",))
+    for line in numbers.iter_rows(named=True):
+        row = (line["variable"], f"{line['value']:.6g}", line["unit"], str(line["date"]), line["basis"])
+        table.add_row(*row, escape(line["source"]))
+    _console().print(table)
