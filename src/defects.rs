@@ -179,3 +179,81 @@ fn over_one_sided_stable<N: Number>(lambda: N, units: Units<N>) -> N {
     }
     sum * (STEP * SQRT_2_OVER_PI)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::variable::Choice;
+
+    fn models() -> impl Iterator<Item = YieldModel> {
+        (0..YieldModel::NAMES.len()).map(|code| YieldModel::from_code(u8::try_from(code).expect("few")))
+    }
+    fn units(count: f64, spare: f64, share: f64) -> Units<f64> {
+        Units { count, spare, share }
+    }
+
+    #[test]
+    fn perfect_shares_by_hand() {
+        // λ = 1: e^-1; (1 - e^-1)²; (1 - e^-2) / 2; e^-1; 1/2; (1 + 1/3)^-3 = 27/64; 2^-10.
+        let e = core_math::exp(-1.0);
+        let right = [e, (1.0 - e) * (1.0 - e), (1.0 - e * e) / 2.0, e, 0.5, 27.0 / 64.0, 1.0 / 1024.0];
+        for (model, right) in models().zip(right) {
+            let share = perfect_share(model, 1.0, 3.0, 10.0);
+            assert!((share / right - 1.0).abs() < 5e-15, "{model:?}: {share}"); // exp of a product, ten times a logarithm
+        }
+    }
+
+    #[test]
+    fn no_defects_are_no_losses_and_nothing_to_rescue() {
+        for model in models() {
+            assert_eq!(perfect_share(model, 0.0, 3.0, 10.0).to_bits(), 1.0_f64.to_bits(), "{model:?}");
+            assert!(rescued_share(model, 0.0, 3.0, 10.0, units(16.0, 2.0, 0.6)).abs() < 1e-15, "{model:?}");
+        }
+    }
+
+    #[test]
+    fn a_rescue_by_hand() {
+        // Two units that are the whole die, one may be bad, λ = 1, a unit survives with p = e^-1/2 = 0.606531:
+        // exactly one bad is 2 p (1 - p) = 0.477302.
+        let p = core_math::exp(-0.5);
+        let share = rescued_share(YieldModel::Poisson, 1.0, 3.0, 10.0, units(2.0, 1.0, 1.0));
+        assert!((share - 2.0 * p * (1.0 - p)).abs() < 1e-15); // a few roundings
+        // Half of the area has no spares: λ = 0.5 there, and 0.25 on each unit.
+        let p = core_math::exp(-0.25);
+        let share = rescued_share(YieldModel::Poisson, 1.0, 3.0, 10.0, units(2.0, 1.0, 0.5));
+        assert!((share - core_math::exp(-0.5) * 2.0 * p * (1.0 - p)).abs() < 1e-15);
+    }
+
+    #[test]
+    fn all_units_spare_rescues_what_their_area_loses() {
+        // With every unit allowed to be bad only the rest of the area counts: perfect + rescued = share for λ (1 - f).
+        for model in models() {
+            let (lambda, share) = (0.8, 0.6);
+            let whole = perfect_share(model, lambda, 3.0, 10.0);
+            let rescued = rescued_share(model, lambda, 3.0, 10.0, units(8.0, 8.0, share));
+            let rest = perfect_share(model, lambda * (1.0 - share), 3.0, 10.0);
+            assert!((whole + rescued - rest).abs() < 1e-12, "{model:?}: {whole} + {rescued}, {rest}"); // quadrature
+        }
+    }
+
+    #[test]
+    fn strong_clustering_helps_and_none_is_poisson() {
+        let poisson = perfect_share(YieldModel::Poisson, 0.7, 3.0, 10.0);
+        let mut last = 1.0;
+        for alpha in [0.5, 1.0, 3.0, 10.0, 100.0, 1e4] {
+            let here = perfect_share(YieldModel::NegativeBinomial, 0.7, alpha, 10.0);
+            assert!(here < last && here > poisson);
+            last = here;
+        }
+        // λ² / 2α of it.
+        assert!((last / poisson - 1.0).abs() < 3e-5);
+    }
+
+    #[test]
+    fn seeds_are_a_cluster_of_one() {
+        let spare = units(16.0, 3.0, 0.6);
+        let seeds = rescued_share(YieldModel::Seeds, 0.7, 9.0, 10.0, spare);
+        let cluster = rescued_share(YieldModel::NegativeBinomial, 0.7, 1.0, 10.0, spare);
+        assert_eq!(seeds.to_bits(), cluster.to_bits());
+    }
+}

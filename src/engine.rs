@@ -99,7 +99,6 @@ impl View {
     /// # Safety
     /// `row` must be a row of the column.
     #[inline]
-    #[expect(clippy::cast_precision_loss, reason = "columns of integers become numbers")]
     unsafe fn read(&self, row: usize) -> f64 {
         // SAFETY: the caller's promise.
         unsafe {
@@ -269,7 +268,8 @@ impl Request {
             classes.push(
                 (0..entries)
                     .map(|entry| {
-                        let has = key.fields.iter().filter(|f| reach.contains(&f.0)).map(|f| !f.1[entry].is_nan()).collect();
+                        let has =
+                            key.fields.iter().filter(|f| reach.contains(&f.0)).map(|f| !f.1[entry].is_nan()).collect();
                         let next = seen.len();
                         *seen.entry(has).or_insert(next)
                     })
@@ -341,11 +341,7 @@ impl Request {
                 *at += 1;
             }
         }
-        let patterns = firsts
-            .iter()
-            .zip(&counts)
-            .map(|(&first, &count)| self.pattern(&reach, first, count))
-            .collect();
+        let patterns = firsts.iter().zip(&counts).map(|(&first, &count)| self.pattern(&reach, first, count)).collect();
         Ok(Patterns { patterns, rows })
     }
 
@@ -448,7 +444,8 @@ impl Layout {
             outputs: Vec::new(),
             scratch: 0,
         };
-        let sources: BTreeMap<VariableId, Source> = layout.plan.sources.iter().map(|(id, source)| (*id, *source)).collect();
+        let sources: BTreeMap<VariableId, Source> =
+            layout.plan.sources.iter().map(|(id, source)| (*id, *source)).collect();
         for (id, source) in sources {
             let supply = match source {
                 Source::Model(..) => None,
@@ -461,7 +458,8 @@ impl Layout {
             layout.supplies.push(supply);
         }
         for (s, step) in layout.plan.steps.iter().enumerate() {
-            let constant = step.needs.iter().all(|(_, reads)| reads.iter().all(|id| layout.is_constant[layout.slots[id]]));
+            let constant =
+                step.needs.iter().all(|(_, reads)| reads.iter().all(|id| layout.is_constant[layout.slots[id]]));
             if constant {
                 layout.constant_steps.push(s);
                 for (id, _) in &step.needs {
@@ -608,14 +606,17 @@ impl Arena {
             let slot = if step.wanted >> k & 1 == 1 { layout.slots[id] } else { layout.scratch + k };
             outputs[k] = self.at[slot].cast();
         }
-        (model.entry.run)(level, &Call {
-            inputs: &inputs[..model.inputs.len()],
-            given: &given[..model.outputs.len()],
-            outputs: &outputs[..model.outputs.len()],
-            choices: &step.choices,
-            wanted: step.wanted,
-            packs: rows.div_ceil(LANES),
-        });
+        (model.entry.run)(
+            level,
+            &Call {
+                inputs: &inputs[..model.inputs.len()],
+                given: &given[..model.outputs.len()],
+                outputs: &outputs[..model.outputs.len()],
+                choices: &step.choices,
+                wanted: step.wanted,
+                packs: rows.div_ceil(LANES),
+            },
+        );
         for (id, reads) in &step.needs {
             let slot = layout.slots[id];
             self.has_nulls[slot] = false;
@@ -650,7 +651,15 @@ impl Arena {
     }
 
     /// Brings the supplied values of a block in, each checked against its declaration.
-    fn load(&mut self, layout: &Layout, request: &Request, rows_of: RowsOf, from: usize, rows: usize, found: &mut Found) {
+    fn load(
+        &mut self,
+        layout: &Layout,
+        request: &Request,
+        rows_of: RowsOf,
+        from: usize,
+        rows: usize,
+        found: &mut Found,
+    ) {
         self.invalid = [0; BLOCK];
         for (slot, supply) in layout.supplies.iter().enumerate() {
             let view = match supply {
@@ -714,7 +723,15 @@ impl Arena {
     }
 
     /// Writes a block's answers to their rows.
-    fn store(&mut self, layout: &Layout, target: &Target, rows_of: RowsOf, from: usize, rows: usize, found: &mut Found) {
+    fn store(
+        &mut self,
+        layout: &Layout,
+        target: &Target,
+        rows_of: RowsOf,
+        from: usize,
+        rows: usize,
+        found: &mut Found,
+    ) {
         let any_invalid = self.invalid[..rows].iter().any(|reason| *reason != 0);
         for (o, &slot) in layout.outputs.iter().enumerate() {
             let output = target.outputs[o];
@@ -770,7 +787,8 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
             }
         }
     }
-    let mut answer = Answer { outputs: Vec::new(), nulls: Vec::new(), bad_columns: Vec::new(), bad_rows, reasons: None };
+    let mut answer =
+        Answer { outputs: Vec::new(), nulls: Vec::new(), bad_columns: Vec::new(), bad_rows, reasons: None };
     for _ in &request.outputs {
         answer.outputs.push(reserve(request.rows)?);
         answer.nulls.push(Some(reserve::<u8>(request.rows)?));
@@ -778,11 +796,8 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
     let mut reasons: Vec<u16> = if settings.null_invalid { reserve(request.rows)? } else { Vec::new() };
     let outputs: Vec<*mut f64> = answer.outputs.iter_mut().map(Vec::as_mut_ptr).collect();
     let nulls: Vec<Option<*mut u8>> = answer.nulls.iter_mut().map(|n| n.as_mut().map(Vec::as_mut_ptr)).collect();
-    let target = Target {
-        outputs: &outputs,
-        nulls: &nulls,
-        reasons: settings.null_invalid.then_some(reasons.as_mut_ptr()),
-    };
+    let target =
+        Target { outputs: &outputs, nulls: &nulls, reasons: settings.null_invalid.then_some(reasons.as_mut_ptr()) };
 
     let all = Mutex::new(Found::default());
     let first_reason = registry().variables.len() + 1;
@@ -904,7 +919,9 @@ pub fn resolve(request: &Request) -> Result<Vec<Resolved>, Stopped> {
     for pattern in &patterns {
         let mut add = |variable: VariableId, from: From, value: f64| {
             let same = resolved.iter_mut().find(|r| {
-                r.variable == variable && r.from == from && (r.value.to_bits() == value.to_bits() || r.value.is_nan() == value.is_nan() && r.value.is_nan())
+                r.variable == variable
+                    && r.from == from
+                    && (r.value.to_bits() == value.to_bits() || r.value.is_nan() == value.is_nan() && r.value.is_nan())
             });
             match same {
                 Some(known) => known.rows += pattern.count,
@@ -919,7 +936,8 @@ pub fn resolve(request: &Request) -> Result<Vec<Resolved>, Stopped> {
                 continue;
             }
         };
-        let mut sources: BTreeMap<VariableId, Source> = plan.sources.iter().map(|(id, source)| (*id, *source)).collect();
+        let mut sources: BTreeMap<VariableId, Source> =
+            plan.sources.iter().map(|(id, source)| (*id, *source)).collect();
         for step in &plan.steps {
             for &choice in &registry.models[step.model].choices {
                 let supplied = pattern.columns.contains(&choice) || request.assumptions.contains_key(&choice);
@@ -933,9 +951,12 @@ pub fn resolve(request: &Request) -> Result<Vec<Resolved>, Stopped> {
                 Source::Supplied => match request.supply(id, pattern) {
                     Supply::Column(_) => add(id, From::Column, f64::NAN),
                     Supply::Entry(key, _) => add(id, From::Entry(key), f64::NAN),
-                    Supply::Constant(value) if request.assumptions.contains_key(&id) => add(id, From::Assumption, value),
+                    Supply::Constant(value) if request.assumptions.contains_key(&id) => {
+                        add(id, From::Assumption, value)
+                    }
                     Supply::Constant(value) => {
-                        let key = pattern.keys.iter().copied().find(|k| request.keys[*k].fields.iter().any(|f| f.0 == id));
+                        let key =
+                            pattern.keys.iter().copied().find(|k| request.keys[*k].fields.iter().any(|f| f.0 == id));
                         add(id, key.map_or(From::Default, From::Entry), value);
                     }
                 },

@@ -50,3 +50,56 @@ pub fn exp_within_month<N: Number>(y: N) -> N {
     let odd = (q * ODD[0] + 1.0) + q2 * ((q * ODD[2] + ODD[1]) + q2 * ODD[3]);
     (even * q + odd * y) + 1.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::number::Dual;
+
+    #[test]
+    fn a_loan_by_hand() {
+        // 10 % over 2 years: 0.1 / (1 - 1.21^-1) = 0.1 · 1.21 / 0.21 = 0.576190.
+        assert!((capital_recovery_factor(0.1, 2.0) - 0.121 / 0.21).abs() < 1e-15); // two roundings
+        assert_eq!(capital_recovery_factor(0.0, 8.0).to_bits(), 0.125_f64.to_bits());
+    }
+
+    #[test]
+    fn small_rates_join_smoothly() {
+        for rate in [1e-9, -1e-9] {
+            let (inside, outside) =
+                (capital_recovery_factor(rate * 0.999, 5.0), capital_recovery_factor(rate * 1.001, 5.0));
+            assert!((outside - inside - rate * 0.002 * 0.6).abs() < 1e-15); // slope (n + 1) / 2n; rounding of 0.2
+        }
+        for edge in [1e-3, -1e-3] {
+            let (inside, outside) =
+                (present_value_of_flow(edge * 0.999_999, 1.0), present_value_of_flow(edge * 1.000_001, 1.0));
+            // Slope -1/2; 1 - e^-y has lost 1e-16 / 1e-3.
+            assert!((outside - inside + edge * 1e-6).abs() < 1e-12, "{edge}");
+        }
+    }
+
+    #[test]
+    fn derivatives_without_interest() {
+        // d/dr CRF = (n + 1) / 2n at r = 0, and of the flow's value -n²/2.
+        let rate = Dual { value: 0.0, derivative: 1.0 };
+        let years = Dual { value: 4.0, derivative: 0.0 };
+        assert_eq!(capital_recovery_factor(rate, years).derivative.to_bits(), 0.625_f64.to_bits());
+        assert_eq!(present_value_of_flow(rate, years).derivative.to_bits(), (-8.0_f64).to_bits());
+    }
+
+    #[test]
+    fn a_month_of_discounting_is_an_exponential() {
+        for i in -140..=140_i16 {
+            let y = f64::from(i) / 1000.0;
+            // Cut after y^10: 0.14^11 / 11! = 1e-17; and a few roundings of 1.
+            assert!((exp_within_month(y) / core_math::exp(y) - 1.0).abs() < 5e-16, "{y}");
+        }
+    }
+
+    #[test]
+    fn a_deferred_annuity_by_hand() {
+        // Rate 0.1 from year 2 for 3: (e^-0.2 - e^-0.5) / 0.1 = (0.8187307531 - 0.6065306597) / 0.1 = 2.122000934.
+        assert!((deferred_annuity(0.1, 2.0, 3.0) - 2.122_000_934).abs() < 1e-8); // digits printed
+        assert_eq!(deferred_annuity(0.0, 2.0, 3.0).to_bits(), 3.0_f64.to_bits());
+    }
+}

@@ -14,5 +14,7 @@ mod python;
 pub mod risk;
 pub mod saving;
 pub mod settings;
+#[cfg(test)]
+mod trial;
 pub mod variable;
 pub mod wafer;

@@ -100,3 +100,45 @@ pub fn lifetime_spend_usd<N: Number>(market: &Market<N>) -> N {
     }
     spend / MONTHS_PER_YEAR
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn market() -> Market<f64> {
+        Market {
+            units_per_year: 1000.0,
+            growth_per_year: 0.5,
+            half_life_months: 12.0,
+            cap_units_per_year: 1200.0,
+            price_usd: 10.0,
+            decline_per_year: 0.19,
+            discount_rate_per_year: 0.1,
+        }
+    }
+
+    #[test]
+    fn a_path_keeps_its_rate() {
+        // Steps multiply; after k of them at mid-month k the rounding is a few hundred units.
+        let mut month = Month::first(&market());
+        for k in 0..HORIZON {
+            let years = (k as f64 + 0.5) / 12.0;
+            let right = 10.0 * core_math::pow(0.81, years);
+            assert!((month.price_usd.now / right - 1.0).abs() < 1e-13);
+            let demand = (1000.0 * core_math::pow(1.5, years)).min(1200.0) * core_math::exp2(-years);
+            assert!((month.units_per_year() / demand - 1.0).abs() < 1e-13);
+            month.step();
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let lasting = Market { half_life_months: f64::INFINITY, growth_per_year: 0.0, ..market() };
+        let mut month = Month::first(&lasting);
+        month.step();
+        assert_eq!(month.decay.now, 1.0);
+        assert_eq!(month.units_per_year(), 1000.0);
+        let none = Market { units_per_year: 0.0, ..market() };
+        assert_eq!(lifetime_spend_usd(&none), 0.0);
+    }
+}

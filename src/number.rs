@@ -462,10 +462,7 @@ impl<N: Number> Number for Dual<N> {
     }
     #[inline(always)]
     fn select(mask: N::Mask, yes: Self, no: Self) -> Self {
-        Dual {
-            value: N::select(mask, yes.value, no.value),
-            derivative: N::select(mask, yes.derivative, no.derivative),
-        }
+        Dual { value: N::select(mask, yes.value, no.value), derivative: N::select(mask, yes.derivative, no.derivative) }
     }
     #[inline(always)]
     fn all(mask: N::Mask) -> bool {
@@ -541,6 +538,7 @@ pub struct Needs(pub u128);
 macro_rules! join { ($($trait:ident $name:ident),*) => { $(
     impl $trait for Needs {
         type Output = Needs;
+        #[expect(clippy::suspicious_arithmetic_impl, reason = "whatever is done with two values, both were read")]
         fn $name(self, other: Needs) -> Needs { Needs(self.0 | other.0) }
     }
     impl $trait<f64> for Needs {
@@ -557,6 +555,7 @@ impl Neg for Needs {
 }
 impl BitAnd for Needs {
     type Output = Needs;
+    #[expect(clippy::suspicious_arithmetic_impl, reason = "whatever is done with two values, both were read")]
     fn bitand(self, other: Needs) -> Needs {
         Needs(self.0 | other.0)
     }

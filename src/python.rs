@@ -50,10 +50,7 @@ type Array<'py> = Bound<'py, PyUntypedArray>;
 type NullableArray<'py> = (Array<'py>, Option<Array<'py>>);
 
 fn column(array: &NullableArray<'_>, rows: usize) -> PyResult<Column> {
-    Ok(Column {
-        values: view(&array.0, rows)?,
-        nulls: array.1.as_ref().map(|nulls| view(nulls, rows)).transpose()?,
-    })
+    Ok(Column { values: view(&array.0, rows)?, nulls: array.1.as_ref().map(|nulls| view(nulls, rows)).transpose()? })
 }
 
 fn id(name: &str) -> PyResult<VariableId> {
@@ -155,7 +152,8 @@ fn answer<'py>(py: Python<'py>, answer: Answer) -> PyResult<Bound<'py, PyDict>> 
     let registry = registry();
     let result = PyDict::new(py);
     let outputs: Vec<_> = answer.outputs.into_iter().map(|values| PyArray1::from_vec(py, values)).collect();
-    let nulls: Vec<_> = answer.nulls.into_iter().map(|nulls| nulls.map(|nulls| PyArray1::from_vec(py, nulls))).collect();
+    let nulls: Vec<_> =
+        answer.nulls.into_iter().map(|nulls| nulls.map(|nulls| PyArray1::from_vec(py, nulls))).collect();
     let bad_columns: Vec<_> = answer
         .bad_columns
         .iter()
@@ -217,7 +215,8 @@ mod core {
         outputs: Vec<String>,
     ) -> PyResult<Vec<(String, String, String, usize, f64)>> {
         let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
-        let resolved = catch_unwind(AssertUnwindSafe(|| engine::resolve(&request))).map_err(|panic| internal(&*panic))?;
+        let resolved =
+            catch_unwind(AssertUnwindSafe(|| engine::resolve(&request))).map_err(|panic| internal(&*panic))?;
         Ok(resolved
             .map_err(stopped)?
             .into_iter()
@@ -248,20 +247,26 @@ mod core {
                 let number = |x: f64| (!x.is_nan()).then_some(x);
                 line.set_item("name", variable.name)?;
                 line.set_item("model", *owner)?;
-                line.set_item("role", match variable.role {
-                    Role::Input => "input",
-                    Role::Output => "output",
-                    Role::Summary => "summary",
-                    Role::Key => "key",
-                })?;
-                line.set_item("kind", match variable.kind {
-                    Kind::Number => "number",
-                    Kind::Integer => "integer",
-                    Kind::Date => "date",
-                    Kind::Choice => "choice",
-                    Kind::Boolean => "boolean",
-                    Kind::Key => "key",
-                })?;
+                line.set_item(
+                    "role",
+                    match variable.role {
+                        Role::Input => "input",
+                        Role::Output => "output",
+                        Role::Summary => "summary",
+                        Role::Key => "key",
+                    },
+                )?;
+                line.set_item(
+                    "kind",
+                    match variable.kind {
+                        Kind::Number => "number",
+                        Kind::Integer => "integer",
+                        Kind::Date => "date",
+                        Kind::Choice => "choice",
+                        Kind::Boolean => "boolean",
+                        Kind::Key => "key",
+                    },
+                )?;
                 line.set_item("unit", variable.unit)?;
                 line.set_item("low", variable.low)?;
                 line.set_item("high", variable.high)?;
@@ -296,7 +301,11 @@ mod core {
     /// Sets how to compute: threads, instruction set ("sse2", "avx2", "avx512", "neon"), rows in a block.
     #[pyfunction]
     #[pyo3(signature = (threads=None, instruction_set=None, block_rows=None))]
-    fn configure(threads: Option<usize>, instruction_set: Option<&str>, block_rows: Option<usize>) -> PyResult<(usize, String, usize)> {
+    fn configure(
+        threads: Option<usize>,
+        instruction_set: Option<&str>,
+        block_rows: Option<usize>,
+    ) -> PyResult<(usize, String, usize)> {
         settings::configure(threads, instruction_set, block_rows).map_err(PyValueError::new_err)
     }
 

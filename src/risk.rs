@@ -145,6 +145,13 @@ struct Sums<N> {
     spread: bool,
 }
 
+impl<N: Number> Expected<N> {
+    #[inline(always)]
+    pub fn nothing() -> Self {
+        Expected { saving: N::zero(), cost: N::zero(), sd: N::zero() }
+    }
+}
+
 impl<N: Number> Sums<N> {
     #[inline(always)]
     fn new(spread: bool) -> Self {
@@ -283,7 +290,7 @@ impl<N: Number> Programme<'_, N> {
 
     /// P(NPV > level): within a cell NPV is taken as linear and the launch law as it is.
     #[inline(always)]
-    pub fn probability_above(&self, level: N) -> N {
+    fn probability_above(&self, level: N) -> N {
         let mut probability = N::zero();
         let certain = self.law.overrun_shape.eq(N::zero()) | self.law.overrun_months.le(N::zero());
         self.each_outcome(
@@ -316,7 +323,7 @@ impl<N: Number> Programme<'_, N> {
 
     /// The least and the greatest outcome that has a chance.
     #[inline(always)]
-    pub fn range(&self) -> (N, N) {
+    fn range(&self) -> (N, N) {
         let (mut low, mut high) = (N::of(f64::INFINITY), N::of(f64::NEG_INFINITY));
         self.each_outcome(
             #[inline(always)]
@@ -329,30 +336,37 @@ impl<N: Number> Programme<'_, N> {
         (low, high)
     }
 
-    /// For each share the smallest y with P(NPV <= y) >= share.
+    /// P(NPV > level), and for each of up to three shares the smallest y with P(NPV <= y) >= share.
     #[inline(always)]
-    pub fn quantiles<const K: usize>(&self, shares: [f64; K]) -> [N; K] {
+    pub fn probability_and_quantiles(&self, level: N, shares: &[f64]) -> (N, [N; 3]) {
         /// The range shrinks to its last digit.
-        const HALVINGS: u32 = 50;
+        const HALVINGS: usize = 50;
         /// Room for the rounding of a sum of masses that should reach the share exactly.
         const SLACK: f64 = 1e-13;
-        let (least, greatest) = self.range();
-        let mut found = [least; K];
-        let mut k = 0;
-        while k < K {
-            let (mut low, mut high) = (least, greatest);
-            let mut i = 0;
-            while i < HALVINGS {
-                let middle = (low + high) * 0.5;
-                let enough = self.probability_above(middle).le(N::of(1.0 - shares[k] + SLACK));
+        let (least, greatest) = if shares.is_empty() { (level, level) } else { self.range() };
+        let mut probability = N::zero();
+        let mut found = [least; 3];
+        let (mut low, mut high) = (least, greatest);
+        // Step 0 is the level's; every quantile's bisection follows.
+        let mut step = 0;
+        while step <= HALVINGS * shares.len() {
+            let middle = if step == 0 { level } else { (low + high) * 0.5 };
+            let above = self.probability_above(middle);
+            if step == 0 {
+                probability = above;
+            } else {
+                let quantile = (step - 1) / HALVINGS;
+                let enough = above.le(N::of(1.0 - shares[quantile] + SLACK));
                 high = N::select(enough, middle, high);
                 low = N::select(enough, low, middle);
-                i += 1;
+                if step % HALVINGS == 0 {
+                    found[quantile] = high;
+                    (low, high) = (least, greatest);
+                }
             }
-            found[k] = high;
-            k += 1;
+            step += 1;
         }
-        found
+        (probability, found)
     }
 }
 

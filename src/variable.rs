@@ -316,9 +316,15 @@ macro_rules! model {
 pub(crate) use model;
 
 macro_rules! kind {
-    (number) => { $crate::variable::Kind::Number };
-    (integer) => { $crate::variable::Kind::Integer };
-    (date) => { $crate::variable::Kind::Date };
+    (number) => {
+        $crate::variable::Kind::Number
+    };
+    (integer) => {
+        $crate::variable::Kind::Integer
+    };
+    (date) => {
+        $crate::variable::Kind::Date
+    };
 }
 pub(crate) use kind;
 
@@ -347,5 +353,46 @@ pub const fn output(
         source: "computed",
         basis: Basis::Definition,
         choices,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{INFINITE, Kind, Variable};
+    use crate::plan::registry;
+
+    fn named(name: &str) -> Variable {
+        registry().variables[registry().ids[name]]
+    }
+
+    #[test]
+    fn every_variable_is_declared_soundly() {
+        for variable in &registry().variables {
+            let Variable { name, low, high, default, typical, .. } = *variable;
+            assert!(low < high, "{name}");
+            assert!(default.is_nan() || variable.allows(default), "the default of {name}");
+            assert!(
+                !(typical.0 > typical.1) && !(typical.0 < low) && !(typical.1 > high),
+                "the typical range of {name}"
+            );
+            assert!(!variable.meaning.is_empty() && !variable.source.is_empty() && !variable.unit.is_empty(), "{name}");
+            assert!(variable.allows(variable.safe_value()), "the safe value of {name}");
+            let suffixed = name.ends_with("_usd") == (variable.unit == "USD");
+            assert!(suffixed, "{name} in {}", variable.unit);
+            // decline_per_year is the factor of a year, by its own name.
+            if name.ends_with("_per_year") && name != "decline_per_year" && !name.contains("_usd_") {
+                assert!(variable.unit.ends_with("1/year"), "{name} in {}", variable.unit);
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_and_whole_numbers() {
+        let life = named("build_demand_half_life_months");
+        assert!(life.allows(INFINITE) && !life.allows(0.0) && !life.allows(f64::NAN));
+        let layers = named("die_critical_layers");
+        assert_eq!(layers.kind, Kind::Integer);
+        assert!(layers.allows(3.0) && !layers.allows(3.5) && !layers.allows(1001.0));
+        assert!(!named("train_mfu").allows(1.000_001));
     }
 }

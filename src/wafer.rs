@@ -85,3 +85,53 @@ impl<N: Number> Wafer<N> {
         best
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Wafer;
+
+    fn wafer(width: f64, height: f64) -> Wafer<f64> {
+        Wafer { usable_diameter_mm: 294.0, die_width_mm: width, die_height_mm: height, scribe_mm: 0.1 }
+    }
+
+    #[test]
+    fn exact_counts_by_hand() {
+        // Usable diameter 10, dies of 7 by 7: the diagonal is 9.899, so one fits, and only one.
+        let one = Wafer { usable_diameter_mm: 10.0, die_width_mm: 7.0, die_height_mm: 7.0, scribe_mm: 0.0 };
+        assert_eq!(one.grid().to_bits(), 1.0_f64.to_bits());
+        // 7.2 by 7.2: the diagonal is 10.18.
+        assert_eq!(Wafer { die_width_mm: 7.2, die_height_mm: 7.2, ..one }.grid().to_bits(), 0.0_f64.to_bits());
+        // Four of 3.5 by 3.5 about the center are the same square.
+        assert!(Wafer { die_width_mm: 3.5, die_height_mm: 3.5, ..one }.grid() >= 4.0);
+    }
+
+    #[test]
+    fn turning_the_wafer_changes_nothing() {
+        for (width, height) in [(25.0, 33.0), (10.0, 12.0), (14.0, 26.0)] {
+            assert_eq!(wafer(width, height).grid().to_bits(), wafer(height, width).grid().to_bits());
+        }
+    }
+
+    #[test]
+    fn de_vries_is_within_three_percent_of_the_count() {
+        for (width, height) in [(5.0, 5.0), (10.0, 10.0), (15.0, 20.0), (20.0, 25.0), (26.0, 33.0)] {
+            let (approximate, exact) = (wafer(width, height).de_vries(), wafer(width, height).grid());
+            assert!((approximate / exact - 1.0).abs() < 0.03, "{width} × {height}: {approximate}, {exact}");
+        }
+    }
+
+    #[test]
+    fn larger_dies_are_fewer_and_none_fits_beyond_the_wafer() {
+        let counts: [fn(Wafer<f64>) -> f64; 4] = [Wafer::de_vries, Wafer::exponential, Wafer::classic, Wafer::grid];
+        for count in counts {
+            let mut last = f64::INFINITY;
+            for side in [2.0, 5.0, 10.0, 20.0, 40.0, 100.0] {
+                let here = count(wafer(side, side));
+                assert!(here < last && here >= 0.0, "{side}: {here}");
+                last = here;
+            }
+        }
+        assert_eq!(wafer(300.0, 300.0).grid().to_bits(), 0.0_f64.to_bits());
+        assert_eq!(wafer(600.0, 600.0).de_vries().to_bits(), 0.0_f64.to_bits());
+    }
+}

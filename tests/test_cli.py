@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 
 import tapeout
 from tapeout import cli, files
+from tapeout.frame import Value
 
 OUTPUTS = "train_cost_usd,build_npv_usd,decision,build_breakeven_units_per_year"
 ROWS = 3
@@ -57,7 +58,11 @@ def test_assumptions_reach_the_models(capsys: pytest.CaptureFixture[str], tmp_pa
     frame = tapeout.reference().drop("discount_rate_per_year", "train_start_date", "yield_model")
     path = tmp_path / "in.csv"
     frame.write_csv(path)
-    given = {"discount_rate_per_year": 0.2, "train_start_date": datetime.date(2026, 6, 1), "yield_model": "poisson"}
+    given: dict[str, Value] = {
+        "discount_rate_per_year": 0.2,
+        "train_start_date": datetime.date(2026, 6, 1),
+        "yield_model": "poisson",
+    }
     pairs = [part for name, value in given.items() for part in ("--assume", f"{name}={value}")]
     ran = Ran(capsys, ("evaluate", path, "-o", tmp_path / "out.parquet", "--outputs", OUTPUTS, *pairs))
     assert ran.code == 0, ran.err
@@ -91,7 +96,7 @@ def test_infinity_nulls_dates_and_odd_names_survive(tmp_path: Path, suffix: str)
             "build_demand_half_life_months": [math.inf],
             "train_start_date": [datetime.date(2026, 3, 1)],
             "package_chip_first": [True],
-            "a note, \"quoted\"": ["né\nnext"],
+            "a note, too": ['né "x"\nnext'],
             "train_mfu": [None],
         },
         schema_overrides={"train_mfu": pl.Float64},
@@ -174,7 +179,7 @@ def test_ctrl_c_in_a_stream_leaves_nothing(tmp_path: Path) -> None:
     rest = tapeout.reference().select(pl.exclude(pl.Float64)).row(0, named=True)
     frame = pl.DataFrame(columns).with_columns(pl.lit(value).alias(name) for name, value in rest.items())
     frame.with_columns(chip_price_usd=20000.0 + pl.int_range(pl.len()) / 1000).write_parquet(source)
-    command = [sys.executable, "-m", "tapeout.cli", "evaluate", source, "-o", target]
+    command = [sys.executable, "-m", "tapeout.cli", "evaluate", str(source), "-o", str(target)]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while running.poll() is None and not list(tmp_path.glob(".out*.part")):
         time.sleep(0.02)

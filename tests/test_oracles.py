@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 import scenarios
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from oracle import build, decision, decline, demand, die, package, programme, training
 from scenarios import Row
@@ -29,6 +29,7 @@ MONTHLY = 1e-9  # 120 steps of a recurrence and sums over thousands of cells
 LARGEST = 1e290  # of a double's 1.8e308, with room for what is multiplied on the way
 SMALLEST = 1e-290
 
+PHASES = (Phase.explicit, Phase.generate)  # a smaller seed is no simpler
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -150,7 +151,7 @@ PROBABILITY = 6e-12  # sixty branches are each followed down to 1e-13
 
 
 @pytest.mark.parametrize("model", list(CASES))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_closed_forms(model: str, seed: int) -> None:
     def tolerance(name: str, _: Row) -> float:
@@ -160,7 +161,7 @@ def test_closed_forms(model: str, seed: int) -> None:
     assert not found, report(found)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_typical_dies_with_spare_units(seed: int) -> None:
     """Where people are, the integrals keep ten digits."""
@@ -186,7 +187,7 @@ def test_a_die_that_does_not_fit_has_no_cost() -> None:
     assert got["die_cost_usd"][0] is None
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_sides_and_area(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -206,7 +207,7 @@ def test_sides_and_area(seed: int) -> None:
             assert difference(answer[name], want[name], None, None) <= CLOSED, (name, line, answer, want)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_age_of_the_price(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -219,7 +220,7 @@ def test_age_of_the_price(seed: int) -> None:
 # ---------------------------------------------------------------- demand
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_lifetime_inference(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -228,7 +229,7 @@ def test_lifetime_inference(seed: int) -> None:
     assert not found, report(found)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_demand_by_spend(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -238,7 +239,7 @@ def test_demand_by_spend(seed: int) -> None:
     assert not found, report(found)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_demand_by_ratio(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -327,7 +328,7 @@ def passed_over(name: str, line: Row) -> bool:
     return False
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_build(seed: int) -> None:
     def tolerance(name: str, line: Row) -> float:
@@ -340,7 +341,7 @@ def test_build(seed: int) -> None:
     assert not found, report(found)
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_build_with_given_outputs(seed: int) -> None:
     generator = np.random.default_rng(seed)

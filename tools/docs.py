@@ -37,7 +37,9 @@ def _table(rows: pl.DataFrame) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows.iter_rows(named=True):
-        typical = "" if row["typical_low"] is None else f"{_number(row['typical_low'])} to {_number(row['typical_high'])}"
+        typical = (
+            "" if row["typical_low"] is None else f"{_number(row['typical_low'])} to {_number(row['typical_high'])}"
+        )
         basis = f"{row['basis']}: {row['source']}" if row["role"] == "input" and row["source"] else ""
         fields = (f"`{row['name']}`", row["role"], "" if row["unit"] == "1" else row["unit"], _range(row), typical,
                   row["default"] or "", row["meaning"], basis)  # fmt: skip
@@ -51,8 +53,9 @@ def variables_page() -> str:
     lines = [
         NOTE,
         "# Variables\n",
-        "Bounds are what the equations and physics allow; typical ranges are what sweeps range over. A variable without a",
-        "default has to be given, or computed from what is given. An output may be given too; a summary may not.",
+        "Bounds are what the equations and physics allow; typical ranges are what sweeps range over. A variable",
+        "without a default has to be given, or computed from what is given. An output may be given too; a summary",
+        "may not.",
     ]
     for (model,), rows in frame.group_by("model", maintain_order=True):
         lines += ["", f"## {model}\n", *_table(rows)]
@@ -64,8 +67,8 @@ def models_page() -> str:
     lines = [
         NOTE,
         "# Models\n",
-        "Where an output of one model and an input of another have the same name, the first feeds the second. The equations",
-        "and their sources stand in `src/models/`, a file each.",
+        "Where an output of one model and an input of another have the same name, the first feeds the second. The",
+        "equations and their sources stand in `src/models/`, a file each.",
     ]
     for row in tapeout.models().iter_rows(named=True):
         reads, gives = (", ".join(f"`{name}`" for name in row[side]) for side in ("inputs", "outputs"))

@@ -118,8 +118,10 @@ def claims(
 @app.command()
 def evaluate(
     file: File = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Written by its suffix; without it "
-                                             "a table is printed.")] = None,  # fmt: skip
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Written by its suffix; without it a table is printed."),
+    ] = None,
     reference: Reference = False,
     outputs: Outputs = None,
     assume: Assume = None,
@@ -261,7 +263,9 @@ def catalog(
         return
     found = numbers.filter(pl.col("name") == name)
     if found.is_empty():
-        raise InvalidInput(f"{name}: not an entry of {kind}{did_you_mean(name, numbers['name'].unique(maintain_order=True))}")
+        raise InvalidInput(
+            f"{name}: not an entry of {kind}{did_you_mean(name, numbers['name'].unique(maintain_order=True))}"
+        )
     report.entry(found)
 
 

@@ -20,7 +20,12 @@ from tapeout.declarations import KEYS, declared
 from tapeout.errors import InvalidInput
 
 FORMATS = (".csv", ".parquet", ".jsonl", ".ndjson", ".toml")
-_WANTED = {"number": "a number", "integer": "a whole number", "boolean": "true or false", "date": "a date as 2026-11-22"}
+_WANTED = {
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "date": "a date as 2026-11-22",
+}
 _WORDS = {"true": True, "false": False}
 
 
@@ -93,6 +98,14 @@ def _read_toml(path: Path) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
+def _read_json_lines(path: Path) -> pl.DataFrame:
+    frame = pl.read_ndjson(path, infer_schema_length=None)
+    # Polars gives the columns in no particular order: the first line's is the writer's.
+    with path.open() as file:
+        first = list(json.loads(next(line for line in file if line.strip())))
+    return frame.select(*first, pl.exclude(first))
+
+
 def read(path: Path) -> pl.DataFrame:
     """The scenarios of a file, one a row. Raises InvalidInput for what can't be read, naming file and place."""
     kind = format_of(path)
@@ -107,11 +120,11 @@ def read(path: Path) -> pl.DataFrame:
             case ".toml":
                 frame = _read_toml(path)
             case _:
-                frame = pl.read_ndjson(path, infer_schema_length=None)
+                frame = _read_json_lines(path)
         return _typed(frame)
     except pl.exceptions.NoDataError:
         raise InvalidInput(f"{path}: empty, without even names of columns") from None
-    except (InvalidInput, pl.exceptions.PolarsError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (pl.exceptions.PolarsError, ValueError) as error:
         raise InvalidInput(f"{path}: {str(error).splitlines()[0]}") from None
 
 

@@ -281,7 +281,7 @@ def _reasons(frame: pl.DataFrame, result: Mapping[str, Any]) -> pl.Series:
 
 def _evaluate_eager(frame: pl.DataFrame, call: _Call) -> pl.DataFrame:
     arguments, _ = _arguments(frame, call)
-    result = _core.evaluate(*arguments, call.on_invalid == "null")
+    result = _core.evaluate(*arguments, call.on_invalid == "null")  # type: ignore[call-arg]
     if call.on_invalid == "raise" and (wrong := _problems(frame, result, call)):
         raise InvalidInput(wrong)
     new = [

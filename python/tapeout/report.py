@@ -22,7 +22,8 @@ _SHOWN_SCENARIOS = 4
 
 _REFERENCE = {
     "Training run": "train_cost_usd train_hardware_usd train_interconnect_usd train_energy_usd train_days",
-    "Chip": "die_area_mm2 die_yield die_sellable_yield die_cost_usd asic_bom_usd asic_unit_cost_usd asic_unit_price_usd",
+    "Chip": "die_area_mm2 die_yield die_sellable_yield die_cost_usd asic_bom_usd asic_unit_cost_usd "
+    "asic_unit_price_usd",
     "Programme": "programme_nre_usd programme_planned_months programme_spins_expected programme_launch_months_mean "
     "programme_launch_months_sd programme_on_time_probability",
     "Build": "lifetime_inference_usd lifetime_saving_usd lifetime_saving_share programme_nre_pv_usd build_npv_usd "
@@ -101,7 +102,9 @@ def claim(result: ClaimResult) -> None:
         table.add_row(*row, style="bold" if one is result.headline else None)
     out.print(table)
     if result.variance is not None:
-        table = _table(None, "of variance", "± s.e.", "turns the sign", "group", right=("of variance", "± s.e.", "turns the sign"))
+        table = _table(
+            None, "of variance", "± s.e.", "turns the sign", "group", right=("of variance", "± s.e.", "turns the sign")
+        )
         for share in result.variance.groups:
             turned = f"{share.sign_turned_share:.1%}"
             table.add_row(f"{share.total_index:.3f}", f"{share.standard_error:.1g}", turned, share.name)
@@ -114,7 +117,9 @@ def claim(result: ClaimResult) -> None:
         for threshold in result.thresholds:
             under = "" if threshold.definition == result.headline.name else f" ({threshold.definition})"
             between = f"{threshold.low:.4g} to {threshold.high:.4g}"
-            table.add_row(escape(threshold.vary + under), escape(_flips(threshold)), between, escape(_source(threshold.vary)))
+            table.add_row(
+                escape(threshold.vary + under), escape(_flips(threshold)), between, escape(_source(threshold.vary))
+            )
         out.print(table)
     if result.drivers:
         out.print(f"\n[bold]What it hangs on[/] (rank correlation with {escape(result.drivers_of)})")
@@ -153,7 +158,9 @@ def claims_total(results: Sequence[ClaimResult], seconds: float) -> None:
     table = _table("Claims", "P(true)", "± s.e.", "claim", "turned by", right=("P(true)", "± s.e."))
     for result in results:
         one = result.headline
-        table.add_row(f"{one.probability:.4f}", f"{one.standard_error:.1g}", result.id, ", ".join(result.turned_by) or "-")
+        table.add_row(
+            f"{one.probability:.4f}", f"{one.standard_error:.1g}", result.id, ", ".join(result.turned_by) or "-"
+        )
     out.print(table)
     scenarios = sum(result.samples for result in results)
     count = f"{len(results)} claims" if len(results) != 1 else "1 claim"
@@ -179,11 +186,11 @@ def reference_page(frame: pl.DataFrame) -> None:
     probability = row["build_npv_positive_probability"]
     if row["decision"] is not None and probability is not None:
         out.print(
-            f"[bold]{str(row['decision']).capitalize()}[/]: {row['decision_margin_usd'] / 1e6:,.1f} M USD better than to "
-            f"{row['decision_runner_up']}, with a chance of {probability:.3f} that building pays. It turns at "
+            f"[bold]{str(row['decision']).capitalize()}[/]: {row['decision_margin_usd'] / 1e6:,.1f} M USD better "
+            f"than to {row['decision_runner_up']}, with a chance of {probability:.3f} that building pays. It turns at "
             f"{figure(row['build_breakeven_units_per_year'])} units a year."
         )
-    if "invalid_reason" in row and row["invalid_reason"]:
+    if row.get("invalid_reason"):
         out.print(escape(row["invalid_reason"]))
     out.print("[dim]Where every value comes from: tapeout resolve --reference")
 
@@ -215,7 +222,9 @@ def resolved(found: pl.DataFrame) -> None:
         origin = f"{line['origin']} {line['detail']}" if line["origin"] in ("model", "catalog") else line["origin"]
         told = {"caller": "", "computed": ""}.get(line["basis"], f"{line['basis']}: {line['source']}")
         source = line["detail"] if line["origin"] == "missing" else told if line["source"] else ""
-        table.add_row(line["variable"], origin, f"{line['rows']:,}", line["value"] or "", _unit(line["unit"]), escape(source))
+        table.add_row(
+            line["variable"], origin, f"{line['rows']:,}", line["value"] or "", _unit(line["unit"]), escape(source)
+        )
     _console().print(table)
 
 
@@ -228,8 +237,12 @@ def variables(found: pl.DataFrame) -> None:
             bounds = ", ".join(line["choices"])
         elif line["kind"] in ("boolean", "date", "key"):
             bounds = line["kind"]
-        origin = f"catalog {KEYS[line['name']].catalog}" if line["role"] == "key" else f"{line['role']} of {line['model']}"
-        source = f" {line['basis']}: {line['source']}." if line["role"] == "input" and line["default"] is not None else ""
+        origin = (
+            f"catalog {KEYS[line['name']].catalog}" if line["role"] == "key" else f"{line['role']} of {line['model']}"
+        )
+        source = (
+            f" {line['basis']}: {line['source']}." if line["role"] == "input" and line["default"] is not None else ""
+        )
         meaning = f"{line['meaning']} [{origin}]{source}"
         table.add_row(line["name"], _unit(line["unit"]), line["default"] or "", bounds, escape(meaning))
     _console().print(table)

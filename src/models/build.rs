@@ -15,7 +15,7 @@ use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::LaunchLaw;
 use crate::market::{HORIZON, Market, Month, Path, lifetime_spend_usd};
 use crate::number::Number;
-use crate::risk::{Payments, Programme, discounts};
+use crate::risk::{Expected, Payments, Programme, discounts};
 use crate::saving::{Launches, Months, Saving, months};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
@@ -268,12 +268,24 @@ model! {
             discounts: discounts(rate),
         };
         let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
-        let expected = programme.expected(
-            0,
-            wanted.build_npv_sd_usd,
-            #[inline(always)]
-            |cell| if let Some(launches) = &mut launches { launches.add(cell.month, cell.offset, cell.mass) },
-        );
+        // Once as planned and, where the cost of delay is wanted, once with everything a month later.
+        let runs = if wanted.build_delay_cost_usd_per_month { 2 } else { 1 };
+        let mut outcomes = [Expected::nothing(); 2];
+        let mut delay = 0;
+        while delay < runs {
+            outcomes[delay] = programme.expected(
+                delay,
+                wanted.build_npv_sd_usd && delay == 0,
+                #[inline(always)]
+                |cell| {
+                    if let (0, Some(launches)) = (delay, &mut launches) {
+                        launches.add(cell.month, cell.offset, cell.mass);
+                    }
+                },
+            );
+            delay += 1;
+        }
+        let [expected, later] = outcomes;
         let lifetime_saving_usd = given.lifetime_saving_usd(expected.saving);
         let programme_nre_pv_usd = given.programme_nre_pv_usd(expected.cost);
         let build_npv_usd = given.build_npv_usd(lifetime_saving_usd - programme_nre_pv_usd);
@@ -282,25 +294,15 @@ model! {
 
         // Chances and quantiles. What the caller states of the mean is known at the decision and moves every outcome.
         let shift_usd = build_npv_usd - (expected.saving - expected.cost);
-        let build_npv_positive_probability = if wanted.build_npv_positive_probability {
-            programme.probability_above(-shift_usd)
-        } else {
-            N::zero()
-        };
         let wants_quantiles = wanted.build_npv_p05_usd || wanted.build_npv_p50_usd || wanted.build_npv_p95_usd;
-        let [p05, p50, p95] = if wants_quantiles { programme.quantiles(QUANTILES) } else { [N::zero(); 3] };
+        let (build_npv_positive_probability, [p05, p50, p95]) =
+            if wanted.build_npv_positive_probability || wants_quantiles {
+                programme.probability_and_quantiles(-shift_usd, if wants_quantiles { &QUANTILES } else { &[] })
+            } else {
+                (N::zero(), [N::zero(); 3])
+            };
         let (build_npv_p05_usd, build_npv_p50_usd, build_npv_p95_usd) = (p05 + shift_usd, p50 + shift_usd, p95 + shift_usd);
-        let build_delay_cost_usd_per_month = if wanted.build_delay_cost_usd_per_month {
-            let later = programme.expected(
-                1,
-                false,
-                #[inline(always)]
-                |_| {},
-            );
-            (expected.saving - expected.cost) - (later.saving - later.cost)
-        } else {
-            N::zero()
-        };
+        let build_delay_cost_usd_per_month = (expected.saving - expected.cost) - (later.saving - later.cost);
 
         // Month by month: payback, displaced spending, break-even.
         let mut paid_back = N::zero();

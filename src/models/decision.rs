@@ -37,3 +37,31 @@ model! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BuildOrBuy, Decision};
+    use crate::trial::{Case, check_derivatives, evaluate};
+    use crate::variable::Choice;
+
+    #[test]
+    fn the_better_one_and_its_lead() {
+        for (npv, best, second) in [
+            (3e6, Decision::Build, Decision::Buy),
+            (-2e6, Decision::Buy, Decision::Build),
+            (0.0, Decision::Buy, Decision::Build),
+        ] {
+            let answers = evaluate::<BuildOrBuy>(&[("build_npv_usd", npv)], &[]);
+            assert_eq!(answers["decision"].to_bits(), f64::from(best.code()).to_bits());
+            assert_eq!(answers["decision_runner_up"].to_bits(), f64::from(second.code()).to_bits());
+            assert_eq!(answers["decision_margin_usd"].to_bits(), npv.abs().to_bits());
+        }
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        for npv in [3e6, -2e6] {
+            check_derivatives::<BuildOrBuy>(Case { values: &[("build_npv_usd", npv)], choices: &[] }, &[]);
+        }
+    }
+}

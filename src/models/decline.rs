@@ -84,3 +84,73 @@ model! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Decline;
+    use crate::trial::{Case, check_derivatives, evaluate, with};
+
+    const CLAIM: [(&str, f64); 4] = [
+        ("decline_chip_factor", 10.0),
+        ("decline_architecture_factor", 10.0),
+        ("decline_software_factor", 10.0),
+        ("decline_years", 5.0),
+    ];
+
+    #[test]
+    fn a_thousandfold_in_five_years_by_hand() {
+        // 10³ = 1000; 1000^(1/5) = 3.981072 a year; halved in 12 ln 2 / ln 3.981072 = 6.020600 months.
+        // Moore: 2^(5 / 2) = 5.656854; 1000 / 5.656854 = 176.776695. Each factor supplies a third.
+        let answers = evaluate::<Decline>(&CLAIM, &[]);
+        let near =
+            |name: &str, wanted: f64| assert!((answers[name] / wanted - 1.0).abs() < 1e-6, "{name}: {}", answers[name]);
+        near("decline_total", 1000.0);
+        near("decline_per_year", 3.981_072);
+        near("decline_halving_months", 6.020_600);
+        near("decline_vs_moore", 176.776_695);
+        near("decline_share_chip", 1.0 / 3.0);
+        near("decline_real_total", 1000.0);
+    }
+
+    #[test]
+    fn limits_and_identities() {
+        let overlap = evaluate::<Decline>(&with(&CLAIM, &[("decline_architecture_overlap", 1.0)]), &[]);
+        assert!((overlap["decline_total"] / 100.0 - 1.0).abs() < 1e-14); // e^(ln 10 + ln 10)
+        assert_eq!(overlap["decline_share_architecture"].to_bits(), 0);
+        let shares = evaluate::<Decline>(
+            &with(&CLAIM, &[("decline_software_factor", 70.0), ("decline_chip_overlap", 0.3)]),
+            &[],
+        );
+        let sum: f64 =
+            ["chip", "architecture", "software"].iter().map(|who| shares[&*format!("decline_share_{who}")]).sum();
+        assert!((sum - 1.0).abs() < 1e-14); // three rounded quotients
+        let still = [
+            ("decline_chip_factor", 1.0),
+            ("decline_architecture_factor", 1.0),
+            ("decline_software_factor", 1.0),
+            ("decline_years", 5.0),
+        ];
+        let still = evaluate::<Decline>(&still, &[]);
+        assert_eq!(still["decline_total"].to_bits(), 1.0_f64.to_bits());
+        assert_eq!(still["decline_halving_months"].to_bits(), f64::INFINITY.to_bits());
+        assert!(still["decline_share_chip"].is_nan());
+        // Real terms: (1 + 0.03)⁵ more.
+        let real = evaluate::<Decline>(&with(&CLAIM, &[("inflation_per_year", 0.03)]), &[]);
+        assert!((real["decline_real_total"] / real["decline_total"] / 1.159_274_074_3 - 1.0).abs() < 1e-12); // its last digit printed
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        let claim = with(
+            &CLAIM,
+            &[
+                ("decline_software_factor", 70.0),
+                ("decline_chip_overlap", 0.3),
+                ("decline_architecture_overlap", 0.2),
+                ("decline_software_overlap", 0.1),
+                ("inflation_per_year", 0.03),
+            ],
+        );
+        check_derivatives::<Decline>(Case { values: &claim, choices: &[] }, &[]);
+    }
+}

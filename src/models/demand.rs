@@ -117,7 +117,9 @@ pub mod by_ratio {
         }
         let root = high.constant().exp();
         let nudge = 1e-6;
-        let slope = ((spend(&market, root * (1.0 + nudge)) - spend(&market, root * (1.0 - nudge))) / (root * (2.0 * nudge))).constant();
+        let slope = ((spend(&market, root * (1.0 + nudge)) - spend(&market, root * (1.0 - nudge)))
+            / (root * (2.0 * nudge)))
+            .constant();
         let steps = N::zero().lt(slope);
         let newton = root - (spend(&market, root) - target_usd) / N::select(steps, slope, N::one());
         let units = N::select(steps, newton.positive_part(), root);
@@ -160,5 +162,90 @@ pub mod by_ratio {
             let demand_status = N::select(reachable, DemandStatus::Ok.number(), DemandStatus::CapTooLow.number());
             Outputs { build_units_per_year, demand_status }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Demand;
+    use super::by_ratio::DemandByRatio;
+    use super::by_spend::DemandBySpend;
+    use crate::trial::{Case, check_derivatives, evaluate, with};
+
+    const STILL: [(&str, f64); 4] = [
+        ("build_units_per_year", 1000.0),
+        ("chip_price_usd", 30_000.0),
+        ("build_merchant_decline_per_year", 0.0),
+        ("discount_rate_per_year", 0.0),
+    ];
+    const MARKET: [(&str, f64); 7] = [
+        ("chip_price_usd", 30_000.0),
+        ("build_performance_ratio", 0.8),
+        ("build_demand_growth_per_year", 0.3),
+        ("build_demand_half_life_months", 40.0),
+        ("build_demand_cap_units_per_year", 3000.0),
+        ("build_merchant_decline_per_year", 0.25),
+        ("discount_rate_per_year", 0.12),
+    ];
+
+    #[test]
+    fn nothing_that_moves_is_ten_years_of_spending() {
+        // 1000 units · 30 k · 10 years = 300 M.
+        let spend = evaluate::<Demand>(&STILL, &[])["lifetime_inference_usd"];
+        assert!((spend / 300e6 - 1.0).abs() < 1e-13); // 120 additions
+        // A half-life of 12 months: Σ 2^-(k+½)/12 / 12 = (1 - 2^-10) 2^(-1/24) / (12 (1 - 2^(-1/12))) = 1.441086 years.
+        let fading = evaluate::<Demand>(&with(&STILL, &[("build_demand_half_life_months", 12.0)]), &[]);
+        assert!((fading["lifetime_inference_usd"] / (30e6 * 1.441_086_01) - 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn identities_and_monotonicity() {
+        let market = with(&MARKET, &[("build_units_per_year", 1000.0)]);
+        let spend =
+            |changes: &[(&str, f64)]| evaluate::<Demand>(&with(&market, changes), &[])["lifetime_inference_usd"];
+        let once = spend(&[]);
+        assert_eq!(spend(&[("chip_price_usd", 60_000.0)]), once * 2.0);
+        assert_eq!(spend(&[("build_units_per_year", 2000.0), ("build_demand_cap_units_per_year", 6000.0)]), once * 2.0);
+        assert!(spend(&[("build_demand_growth_per_year", 0.4)]) > once);
+        assert!(spend(&[("build_demand_cap_units_per_year", 2000.0)]) < once);
+        assert!(spend(&[("build_demand_half_life_months", 30.0)]) < once);
+        assert!(spend(&[("build_merchant_decline_per_year", 0.3)]) < once);
+        assert!(spend(&[("discount_rate_per_year", 0.2)]) < once);
+    }
+
+    #[test]
+    fn spending_buys_units() {
+        // 100 M a year / (0.8 · 25 k) = 5000.
+        let case =
+            [("build_spend_usd_per_year", 100e6), ("build_performance_ratio", 0.8), ("chip_price_usd", 25_000.0)];
+        assert_eq!(evaluate::<DemandBySpend>(&case, &[])["build_units_per_year"], 5000.0);
+    }
+
+    #[test]
+    fn the_ratio_comes_out_of_the_demand_it_implies() {
+        for (ratio, cost) in [(2.0, 10e6), (0.5, 10e6), (1.0, 40e6)] {
+            let case = with(&MARKET, &[("inference_train_ratio", ratio), ("train_cost_usd", cost)]);
+            let units = evaluate::<DemandByRatio>(&case, &[])["build_units_per_year"];
+            let spend =
+                evaluate::<Demand>(&with(&MARKET, &[("build_units_per_year", units)]), &[])["lifetime_inference_usd"];
+            assert!((spend / (ratio * cost) - 1.0).abs() < 1e-13, "{spend}"); // the root to its last digits, 120 additions
+        }
+        let nothing = with(&MARKET, &[("inference_train_ratio", 0.0), ("train_cost_usd", 10e6)]);
+        assert_eq!(evaluate::<DemandByRatio>(&nothing, &[])["build_units_per_year"].to_bits(), 0);
+        let too_much = with(&MARKET, &[("inference_train_ratio", 1e6), ("train_cost_usd", 10e6)]);
+        let answers = evaluate::<DemandByRatio>(&too_much, &[]);
+        assert!(answers["build_units_per_year"].is_nan());
+        assert_eq!(answers["demand_status"].to_bits(), 1.0_f64.to_bits());
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        let market = with(&MARKET, &[("build_units_per_year", 1000.0)]);
+        check_derivatives::<Demand>(Case { values: &market, choices: &[] }, &[]);
+        let spend =
+            [("build_spend_usd_per_year", 100e6), ("build_performance_ratio", 0.8), ("chip_price_usd", 25_000.0)];
+        check_derivatives::<DemandBySpend>(Case { values: &spend, choices: &[] }, &[]);
+        let ratio = with(&MARKET, &[("inference_train_ratio", 2.1), ("train_cost_usd", 10e6)]);
+        check_derivatives::<DemandByRatio>(Case { values: &ratio, choices: &[] }, &[]);
     }
 }

@@ -114,3 +114,104 @@ model! {
         Outputs { die_area_mm2, die_gross_per_wafer, die_yield, die_sellable_yield, die_cost_usd, die_status }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Die;
+    use crate::defects::YieldModel;
+    use crate::trial::{Case, check_derivatives, evaluate, with};
+    use crate::variable::Choice;
+
+    const DIE: [(&str, f64); 4] = [
+        ("die_width_mm", 25.5),
+        ("die_height_mm", 31.25),
+        ("wafer_price_usd", 17_000.0),
+        ("die_defect_density_per_cm2", 0.1),
+    ];
+    const SPARE: [(&str, f64); 3] = [("die_units", 16.0), ("die_spare_units", 2.0), ("die_redundant_share", 0.6)];
+
+    #[test]
+    fn a_die_by_hand() {
+        // 10 · 10 mm, no street: cell 100 mm², usable 294 mm; π (147 - 5)² / 100 = 633.47 dies.
+        // λ = 1 cm² · 0.3 = 0.3; α = 3: (1 + 0.1)^-3 = 0.751315; 6000 / (633.47 · 0.751315) = 12.6068 USD.
+        let die = [
+            ("die_width_mm", 10.0),
+            ("die_height_mm", 10.0),
+            ("die_scribe_mm", 0.0),
+            ("wafer_price_usd", 6000.0),
+            ("die_defect_density_per_cm2", 0.3),
+        ];
+        let answers = evaluate::<Die>(&die, &[]);
+        let near =
+            |name: &str, wanted: f64| assert!((answers[name] / wanted - 1.0).abs() < 1e-5, "{name}: {}", answers[name]);
+        near("die_area_mm2", 100.0);
+        near("die_gross_per_wafer", 633.471);
+        near("die_yield", 0.751_315);
+        near("die_cost_usd", 12.606_8);
+    }
+
+    #[test]
+    fn identities_and_limits() {
+        for model in YieldModel::NAMES {
+            let choices = [("yield_model", *model)];
+            let once = evaluate::<Die>(&DIE, &choices);
+            let dearer = evaluate::<Die>(&with(&DIE, &[("wafer_price_usd", 34_000.0)]), &choices);
+            assert_eq!(dearer["die_cost_usd"], once["die_cost_usd"] * 2.0);
+            // Without defects all dies are good.
+            let clean = evaluate::<Die>(&with(&DIE, &[("die_defect_density_per_cm2", 0.0)]), &choices);
+            assert_eq!(clean["die_yield"], 1.0, "{model}");
+            assert_eq!(clean["die_cost_usd"], 17_000.0 / clean["die_gross_per_wafer"]);
+            // A systematic yield halves both kinds of good die.
+            let spare = with(&DIE, &SPARE);
+            let whole = evaluate::<Die>(&spare, &choices)["die_sellable_yield"];
+            let half = evaluate::<Die>(&with(&spare, &[("die_systematic_yield", 0.5)]), &choices)["die_sellable_yield"];
+            assert_eq!(half, whole * 0.5, "{model}");
+        }
+    }
+
+    #[test]
+    fn more_defects_cost_more_and_spares_cost_less() {
+        for model in YieldModel::NAMES {
+            let choices = [("yield_model", *model)];
+            let mut last = 0.0;
+            for density in [0.0, 0.01, 0.05, 0.1, 0.5, 2.0] {
+                let cost =
+                    evaluate::<Die>(&with(&DIE, &[("die_defect_density_per_cm2", density)]), &choices)["die_cost_usd"];
+                assert!(cost > last, "{model} at {density}");
+                last = cost;
+            }
+            let mut last = 0.0;
+            for spares in [0.0, 1.0, 2.0, 4.0, 16.0] {
+                let die = with(&with(&DIE, &SPARE), &[("die_spare_units", spares)]);
+                let sellable = evaluate::<Die>(&die, &choices)["die_sellable_yield"];
+                assert!(sellable > last && sellable <= 1.0, "{model} with {spares} spares: {sellable}");
+                last = sellable;
+            }
+        }
+    }
+
+    #[test]
+    fn no_cost_where_there_is_no_die() {
+        let large = evaluate::<Die>(&with(&DIE, &[("die_width_mm", 300.0), ("die_height_mm", 300.0)]), &[]);
+        assert!(large["die_cost_usd"].is_nan());
+        assert_eq!(large["die_status"].to_bits(), 1.0_f64.to_bits());
+        let dead = evaluate::<Die>(&with(&DIE, &[("die_yield", 0.0)]), &[]);
+        assert!(dead["die_cost_usd"].is_nan());
+        assert_eq!(dead["die_status"].to_bits(), 2.0_f64.to_bits());
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        let spare = with(&DIE, &SPARE);
+        for model in YieldModel::NAMES {
+            for method in ["de_vries", "exponential", "classic", "grid"] {
+                let choices = [("yield_model", *model), ("gross_die_method", method)];
+                // The exact count is a whole number.
+                let constant: &[&str] = if method == "grid" { &["die_gross_per_wafer"] } else { &[] };
+                if method == "de_vries" || *model == "poisson" {
+                    check_derivatives::<Die>(Case { values: &spare, choices: &choices }, constant);
+                }
+            }
+        }
+    }
+}

@@ -25,3 +25,25 @@ model! {
         Outputs { die_width_mm, die_height_mm }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::DieShape;
+    use crate::trial::{Case, check_derivatives, evaluate};
+
+    #[test]
+    fn a_square_unless_a_side_is_given() {
+        // 625 mm²: 25 by 25; with a side of 31.25 the other is 20.
+        let square = evaluate::<DieShape>(&[("die_area_mm2", 625.0)], &[]);
+        assert_eq!((square["die_width_mm"], square["die_height_mm"]), (25.0, 25.0));
+        let wide = evaluate::<DieShape>(&[("die_area_mm2", 625.0), ("die_width_mm", 31.25)], &[]);
+        assert_eq!(wide["die_height_mm"], 20.0);
+        let high = evaluate::<DieShape>(&[("die_area_mm2", 625.0), ("die_height_mm", 31.25)], &[]);
+        assert_eq!(high["die_width_mm"], 20.0);
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        check_derivatives::<DieShape>(Case { values: &[("die_area_mm2", 610.0)], choices: &[] }, &[]);
+    }
+}

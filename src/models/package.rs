@@ -124,3 +124,110 @@ model! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Package;
+    use crate::trial::{Case, check_derivatives, evaluate, with};
+
+    const PACKAGE: [(&str, f64); 14] = [
+        ("die_cost_usd", 300.0),
+        ("die_sellable_yield", 0.8),
+        ("package_dies", 2.0),
+        ("die_test_usd", 10.0),
+        ("package_memory_stacks", 8.0),
+        ("package_memory_bytes_per_stack", 24e9),
+        ("memory_usd_per_gb", 12.5),
+        ("package_interposer_usd", 490.0),
+        ("package_substrate_usd", 100.0),
+        ("package_assembly_usd", 150.0),
+        ("package_test_usd", 250.0),
+        ("partner_margin_share", 0.5),
+        ("partner_memory_margin_share", 0.2),
+        ("partner_royalty_usd", 5.0),
+    ];
+    /// Nothing fails and every test sees everything.
+    const PERFECT: [(&str, f64); 7] = [
+        ("die_sellable_yield", 1.0),
+        ("memory_quality", 1.0),
+        ("package_interposer_yield", 1.0),
+        ("package_yield", 1.0),
+        ("package_bond_yield", 1.0),
+        ("package_test_coverage", 1.0),
+        ("die_test_coverage", 1.0),
+    ];
+
+    #[test]
+    fn without_losses_a_package_is_its_parts() {
+        // 2 · (300 + 10) + 8 · 24 · 12.5 + 490 + 100 + 150 + 250 = 620 + 2400 + 990 = 4010.
+        // Price: (4010 - 2400) / 0.5 + 2400 / 0.8 + 5 = 3220 + 3000 + 5 = 6225.
+        let answers = evaluate::<Package>(&with(&PACKAGE, &PERFECT), &[]);
+        assert_eq!(answers["asic_memory_usd"], 2400.0);
+        assert_eq!(answers["asic_unit_cost_usd"], 4010.0);
+        assert_eq!(answers["asic_package_loss_usd"], 0.0);
+        assert_eq!(answers["asic_unit_price_usd"], 6225.0);
+        let first = evaluate::<Package>(&with(&PACKAGE, &PERFECT), &[("package_chip_first", "true")]);
+        assert_eq!(first["asic_unit_cost_usd"], 4010.0);
+    }
+
+    #[test]
+    fn losses_by_hand() {
+        // Yt = 1 - 0.2 · 0.99 = 0.802; known good (300 · 0.8 + 10) / 0.802 = 311.721; escapes 0.8 / 0.802 = 0.997506.
+        // Bill 623.441 + 2400 + 490 / 0.98 + 500 = 4023.441. Ya = 0.997506² · 0.999⁸ · 0.995² · 0.97 = 0.947923;
+        // pass 1 - 0.052077 · 0.995 = 0.948183; unit cost 4023.441 / 0.948183 = 4243.32.
+        let answers = evaluate::<Package>(&PACKAGE, &[]);
+        let near =
+            |name: &str, wanted: f64| assert!((answers[name] / wanted - 1.0).abs() < 1e-5, "{name}: {}", answers[name]);
+        near("die_known_good_usd", 311.721);
+        near("asic_bom_usd", 4023.441);
+        near("package_pass_share", 0.948_183);
+        near("asic_unit_cost_usd", 4243.32);
+    }
+
+    #[test]
+    fn twice_all_prices_is_twice_the_cost() {
+        let usd = |name: &str| name.contains("usd");
+        let twice: Vec<_> = PACKAGE.iter().map(|(n, v)| (*n, if usd(n) { v * 2.0 } else { *v })).collect();
+        for chip_first in ["false", "true"] {
+            let choices = [("package_chip_first", chip_first)];
+            let (once, twice) = (evaluate::<Package>(&PACKAGE, &choices), evaluate::<Package>(&twice, &choices));
+            assert_eq!(twice["asic_unit_price_usd"], once["asic_unit_price_usd"] * 2.0);
+            assert_eq!(twice["package_pass_share"], once["package_pass_share"]);
+        }
+    }
+
+    #[test]
+    fn every_yield_that_falls_costs() {
+        let cost = |changes: &[(&str, f64)], first| {
+            evaluate::<Package>(&with(&PACKAGE, changes), &[("package_chip_first", first)])["asic_unit_cost_usd"]
+        };
+        for first in ["false", "true"] {
+            for name in [
+                "die_sellable_yield",
+                "memory_quality",
+                "package_interposer_yield",
+                "package_yield",
+                "package_bond_yield",
+            ] {
+                // A die's price is per die that can be sold: the wafer's is in it.
+                let lower = if name == "die_sellable_yield" {
+                    [(name, 0.7), ("die_cost_usd", 300.0 * 0.8 / 0.7)]
+                } else {
+                    [(name, 0.9); 2]
+                };
+                assert!(cost(&lower, first) > cost(&[], first), "{name}");
+            }
+        }
+        assert!(cost(&[], "true") > cost(&[], "false"));
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        for chip_first in ["false", "true"] {
+            check_derivatives::<Package>(
+                Case { values: &PACKAGE, choices: &[("package_chip_first", chip_first)] },
+                &[],
+            );
+        }
+    }
+}

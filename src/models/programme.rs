@@ -156,3 +156,82 @@ model! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Programme;
+    use crate::trial::{Case, check_derivatives, evaluate, with};
+
+    const PROGRAMME: [(&str, f64); 13] = [
+        ("programme_architecture_months", 4.0),
+        ("programme_rtl_months", 8.0),
+        ("programme_physical_months", 6.0),
+        ("programme_fab_months", 5.0),
+        ("programme_assembly_months", 1.5),
+        ("programme_bringup_months", 2.0),
+        ("programme_qualification_months", 3.25),
+        ("programme_deadline_months", 37.3),
+        ("programme_headcount", 120.0),
+        ("programme_ip_usd", 20e6),
+        ("programme_mask_usd", 30e6),
+        ("programme_bringup_usd", 15e6),
+        ("programme_software_usd", 40e6),
+    ];
+
+    #[test]
+    fn a_programme_by_hand() {
+        // Speed-up 2 of a share of 0.6: squeeze 0.4 + 0.3 = 0.7. Freeze 4 · 0.7 = 2.8, tape-out 18 · 0.7 = 12.6, planned
+        // 12.6 + 11.75 = 24.35. Respins 0.76 / 0.6 = 1.266667; launch 24.35 + 6.333333 + 2 · 1.5 = 33.683333.
+        // Burn 120 · 460000 / 12 = 4.6 M a month; respin 30 · (0.4 + 0.6 · 0.08) = 13.44 M.
+        // NRE 20 + 30 + 1.266667 · 13.44 + 4.6 · 33.683333 + 55 = 276.967333 M.
+        let answers = evaluate::<Programme>(&with(&PROGRAMME, &[("design_speedup", 2.0)]), &[]);
+        let near =
+            |name: &str, wanted: f64| assert!((answers[name] / wanted - 1.0).abs() < 1e-8, "{name}: {}", answers[name]);
+        near("programme_freeze_months", 2.8);
+        near("programme_tapeout_months", 12.6);
+        near("programme_planned_months", 24.35);
+        near("programme_spins_expected", 2.266_666_667);
+        near("programme_launch_months_mean", 33.683_333_33);
+        near("programme_respin_usd", 13.44e6);
+        near("programme_nre_usd", 276.967_333_3e6);
+        near("programme_nre_scale", 1.0);
+        // Variance of the respins: E N² - (E N)² = 0.76 · 1.4 / 0.36 - 1.604444 = 1.351111; · 25 + 2 · 2.25 = 38.277778.
+        near("programme_launch_months_sd", 6.186_903_73);
+    }
+
+    #[test]
+    fn limits_and_identities() {
+        let certain = with(&PROGRAMME, &[("first_silicon_probability", 1.0), ("programme_overrun_months", 0.0)]);
+        let plan = evaluate::<Programme>(&certain, &[]);
+        assert_eq!(plan["programme_launch_months_mean"], 29.75);
+        assert_eq!(plan["programme_launch_months_sd"], 0.0);
+        assert_eq!(plan["programme_spins_expected"], 1.0);
+        let on_time = |deadline| {
+            evaluate::<Programme>(&with(&certain, &[("programme_deadline_months", deadline)]), &[])["programme_on_time_probability"]
+        };
+        assert_eq!((on_time(29.7), on_time(29.75), on_time(29.8)), (0.0, 1.0, 1.0));
+        // A stated cost scales the parts.
+        let once = evaluate::<Programme>(&PROGRAMME, &[]);
+        let stated = with(&PROGRAMME, &[("programme_nre_usd", 2.0 * once["programme_nre_usd"])]);
+        assert_eq!(evaluate::<Programme>(&stated, &[])["programme_nre_scale"], 2.0);
+    }
+
+    #[test]
+    fn later_deadlines_are_met_more_often() {
+        let mut last = -1.0;
+        for months in 20..120 {
+            let case = with(&PROGRAMME, &[("programme_deadline_months", f64::from(months))]);
+            let chance = evaluate::<Programme>(&case, &[])["programme_on_time_probability"];
+            assert!(chance >= last && chance <= 1.0 + 1e-12, "{chance} at {months}"); // a sum of 60 chances
+            last = chance;
+        }
+        assert!(last > 0.999_999);
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        let squeezed = with(&PROGRAMME, &[("design_speedup", 1.7)]);
+        // Without a stated cost the scale is 1.
+        check_derivatives::<Programme>(Case { values: &squeezed, choices: &[] }, &["programme_nre_scale"]);
+    }
+}

@@ -156,3 +156,93 @@ model! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Training;
+    use crate::trial::{Case, check_derivatives, evaluate, with};
+
+    const RUN: [(&str, f64); 10] = [
+        ("llm_active_params", 1e9),
+        ("train_tokens", 1e12),
+        ("train_chip_flop_per_s_bf16", 1e15),
+        ("train_mfu", 0.4),
+        ("train_chip_price_usd", 25_000.0),
+        ("train_server_overhead", 1.6),
+        ("train_price_age_years", 1.5),
+        ("train_chips", 100.0),
+        ("train_chip_rent_usd_per_hour", 2.0),
+        ("train_price_index_ratio", 1.1),
+    ];
+
+    #[test]
+    fn a_run_by_hand() {
+        // 6 · 1e9 · 1e12 = 6e21 FLOP; / (1e15 · 0.4) = 1.5e7 s = 4166.67 h; / 100 chips / 24 = 1.736 days.
+        // Straight line: 25000 · 1.6 / (5 · 8766) = 0.912617 USD/h; · 4166.67 = 3802.57 USD of hardware.
+        // Network: · 0.19 / 0.81 = 891.96. Energy: 0.7 · 1.8 · 0.75 · 1.25 · 4166.67 · 0.0826 = 406.55. Sum 5101.08.
+        let answers = evaluate::<Training>(&RUN, &[("train_amortization", "straight_line")]);
+        let near = |name: &str, wanted: f64| {
+            let got = answers[name];
+            // The hand's own rounding.
+            assert!((got - wanted).abs() < 1e-5 * wanted, "{name}: {got}, not {wanted}");
+        };
+        near("train_flop", 6e21);
+        near("train_chip_hours", 4166.667);
+        near("train_days", 1.736_111);
+        near("train_hardware_usd", 3802.57);
+        near("train_interconnect_usd", 891.96);
+        near("train_energy_usd", 406.547);
+        near("train_cost_usd", 5101.08);
+        assert_eq!(answers["train_cost_real_usd"], answers["train_cost_usd"] * 1.1);
+    }
+
+    #[test]
+    fn identities() {
+        for amortization in ["declining_balance", "straight_line", "annuity"] {
+            let choices = [("train_amortization", amortization)];
+            let once = evaluate::<Training>(&RUN, &choices);
+            let dearer = evaluate::<Training>(&with(&RUN, &[("train_chip_price_usd", 50_000.0)]), &choices);
+            let longer = evaluate::<Training>(&with(&RUN, &[("train_tokens", 2e12)]), &choices);
+            let better = evaluate::<Training>(&with(&RUN, &[("train_mfu", 0.8)]), &choices);
+            assert_eq!(dearer["train_hardware_usd"], once["train_hardware_usd"] * 2.0);
+            assert_eq!(dearer["train_energy_usd"], once["train_energy_usd"]);
+            assert_eq!(longer["train_cost_usd"], once["train_cost_usd"] * 2.0);
+            assert_eq!(better["train_cost_usd"], once["train_cost_usd"] / 2.0);
+            // With a server that is its chips and no network the hardware is the chips.
+            let bare = with(&RUN, &[("train_server_overhead", 1.0), ("train_interconnect_share", 0.0)]);
+            let bare = evaluate::<Training>(&bare, &choices);
+            assert_eq!(bare["train_server_usd"], 0.0);
+            assert_eq!(bare["train_hardware_usd"], bare["train_chip_usd"]);
+            assert_eq!(bare["train_interconnect_usd"], 0.0);
+        }
+        let rented = evaluate::<Training>(&RUN, &[("train_amortization", "rental")]);
+        assert_eq!(rented["train_cost_usd"], rented["train_chip_hours"] * 2.0);
+    }
+
+    #[test]
+    fn an_annuity_without_interest_is_a_straight_line() {
+        let run = with(&RUN, &[("discount_rate_per_year", 0.0)]);
+        let annuity = evaluate::<Training>(&run, &[("train_amortization", "annuity")])["train_hardware_usd"];
+        let line = evaluate::<Training>(&run, &[("train_amortization", "straight_line")])["train_hardware_usd"];
+        assert!((annuity / line - 1.0).abs() < 1e-15); // 1/5 · x against x / 5
+    }
+
+    #[test]
+    fn hours_alone_price_a_run() {
+        let run = [("train_chip_hours", 1000.0), ("train_chip_price_usd", 25_000.0), ("train_price_age_years", 0.0)];
+        let answers = evaluate::<Training>(&run, &[]);
+        assert!(answers["train_cost_usd"] > 0.0);
+        assert!(std::panic::catch_unwind(|| evaluate::<Training>(&run, &[])["train_flop"]).is_err());
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        for amortization in ["declining_balance", "straight_line", "annuity", "rental"] {
+            let rented = amortization == "rental";
+            let constant: &[&str] =
+                if rented { &["train_server_usd", "train_interconnect_usd", "train_energy_usd"] } else { &[] };
+            let choices = [("train_amortization", amortization)];
+            check_derivatives::<Training>(Case { values: &RUN, choices: &choices }, constant);
+        }
+    }
+}

@@ -26,3 +26,24 @@ model! {
         Outputs { train_price_age_years }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::TrainingDates;
+    use crate::trial::{Case, check_derivatives, evaluate};
+
+    #[test]
+    fn age_is_the_days_between_over_those_of_a_year() {
+        // 2020-03-01 is day 18322, 2022-03-01 day 19052: 730 days, 730 / 365.25 = 1.99863 years.
+        let case = [("train_price_date", 18_322.0), ("train_start_date", 19_052.0)];
+        assert_eq!(evaluate::<TrainingDates>(&case, &[])["train_price_age_years"], 730.0 / 365.25);
+        let same = [("train_price_date", 19_052.0), ("train_start_date", 19_052.0)];
+        assert_eq!(evaluate::<TrainingDates>(&same, &[])["train_price_age_years"], 0.0);
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        let values = [("train_price_date", 18_322.0), ("train_start_date", 19_052.0)];
+        check_derivatives::<TrainingDates>(Case { values: &values, choices: &[] }, &[]);
+    }
+}

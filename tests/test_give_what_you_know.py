@@ -1,0 +1,317 @@
+"""Give what you know: any output may be given, nulls fall through row by row, keys close their catalogs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import scenarios
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import tapeout
+
+Row = dict[str, Any]
+
+PRICED: Row = {
+    "train_chip_hours": 1e6,
+    "train_chip_price_usd": 30e3,
+    "train_chip_tdp_w": 700.0,
+}
+FULL: Row = {
+    **scenarios.reference_row(),
+    "train_precision": "bf16",
+    "llm_active_params": 4e11,
+    "train_tokens": 1.5e13,
+    "train_chip_flop_per_s_bf16": 1e15,
+    "train_mfu": 0.4,
+    "decline_chip_factor": 10.0,
+    "decline_architecture_factor": 12.0,
+    "decline_software_factor": 8.0,
+    "decline_years": 5.0,
+    "inference_train_ratio": 17.86,  # the demand of the reference scenario
+}
+
+
+def base_row(square: bool = False) -> Row:
+    """The reference scenario with no output given, and what the models outside of it read."""
+    outputs = {name for _, names in scenarios.models().values() for name in names}
+    kept = {"die_area_mm2"} if square else {"die_width_mm", "die_height_mm"}
+    given_values = {**FULL, "die_area_mm2": 780.0}
+    return {name: value for name, value in given_values.items() if name not in outputs or name in kept}
+
+
+def computed_numbers() -> list[tuple[str, str]]:
+    """Each (model, output) that may be given."""
+    role = {name: line["role"] for name, line in scenarios.declared().items()}
+    return [(model, name) for model, (_, outputs) in scenarios.models().items() for name in outputs if role[name] == "output"]
+
+
+@cache
+def involved(square: bool) -> dict[str, set[str]]:
+    """For each output what `resolve` says it hangs on."""
+    found = {}
+    frame = scenarios.frame_of([base_row(square)])
+    for _, outputs in scenarios.models().values():
+        for output in outputs:
+            lines = tapeout.resolve(frame, output)
+            found[output] = set() if "missing" in lines["origin"] else set(lines["variable"]) - {output}
+    return found
+
+
+# What reads a variable and yet does not move: a branch not taken, or a limit not reached, on the reference scenario.
+UNMOVED = {
+    "train_price_age_years": set[str](),
+    "build_npv_usd": {"decision", "decision_runner_up"},  # it pays still
+}
+
+
+@pytest.mark.parametrize(("model", "name"), computed_numbers(), ids=lambda value: str(value))
+def test_a_given_output_reaches_what_lies_downstream(model: str, name: str) -> None:
+    square = model == "die_shape"
+    row = base_row(square)
+    others = {output for output, read in involved(square).items() if name in read}
+    frame = scenarios.frame_of([row])
+    before = tapeout.evaluate(frame, [name, *others]).row(0, named=True)
+    variable = scenarios.declared()[name]
+    moved = before[name] * (0.9 if before[name] * 1.1 > variable["high"] else 1.1)
+    after = tapeout.evaluate(scenarios.frame_of([{**row, name: moved}]), [name, *others]).row(0, named=True)
+    assert after[name] == moved
+    statuses = {other for other in others if scenarios.declared()[other]["kind"] == "choice"}
+    still = {other for other in others - statuses if after[other] == before[other]}
+    assert not still - UNMOVED.get(name, set()), f"{name} was given and these did not move"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, line in scenarios.declared().items() if line["role"] == "summary"], ids=str
+)
+def test_a_summary_is_refused(name: str) -> None:
+    variable = scenarios.declared()[name]
+    value = variable["choices"][0] if variable["kind"] == "choice" else 1.0
+    with pytest.raises(tapeout.InvalidInput, match=name):
+        tapeout.evaluate(pl.DataFrame({name: [value]}), "decision")
+    with pytest.raises(tapeout.InvalidInput, match=name):
+        tapeout.evaluate(pl.DataFrame({"x": [1]}), "decision", assume={name: value})
+
+
+def test_every_other_output_is_covered() -> None:
+    declared = {name for name, line in scenarios.declared().items() if line["role"] == "output"}
+    assert {name for _, name in computed_numbers()} == declared
+
+
+@settings(max_examples=4, deadline=None, phases=(Phase.generate,), derandomize=True, database=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_nulls_in_every_pattern(seed: int) -> None:
+    """A frame of random nulls gives row by row what each row gives alone."""
+    generator = np.random.default_rng(seed)
+    everything = {
+        **FULL,
+        **tapeout.evaluate(
+            scenarios.frame_of([base_row()]), [name for _, name in computed_numbers() if name not in FULL]
+        ).row(0, named=True),
+    }
+    everything = {name: value for name, value in everything.items() if scenarios.declared()[name]["role"] != "summary"}
+    holes = [str(name) for name in generator.choice(list(everything), 24, replace=False)]
+    lines: list[Row] = []
+    for _ in range(500):
+        missing = {name for name in holes if generator.random() < 0.3}
+        lines.append({name: value for name, value in everything.items() if name not in missing})
+    frame = scenarios.frame_of(lines, everything)
+    outputs = ["train_cost_usd", "die_cost_usd", "asic_unit_price_usd", "programme_nre_usd", "build_npv_usd", "decision"]
+    whole = tapeout.evaluate(frame, outputs, on_invalid="null")
+    for k in generator.choice(500, 60, replace=False):
+        alone = tapeout.evaluate(frame[int(k)], outputs, on_invalid="null")
+        assert_frame_equal(alone, whole[int(k)], check_exact=True)
+
+
+def test_null_columns_are_as_if_absent() -> None:
+    frame = scenarios.frame_of([base_row()] * 3)
+    outputs = [name for _, name in computed_numbers() if name not in ("die_width_mm", "die_height_mm")]
+    empty = frame.with_columns(pl.lit(None).cast(scenarios.dtype_of(name)).alias(name) for name in outputs)
+    assert_frame_equal(
+        tapeout.evaluate(frame, outputs).select(outputs), tapeout.evaluate(empty, outputs).select(outputs), check_exact=True
+    )
+
+
+# ---------------------------------------------------------------- what is enough
+
+
+def value(row: Row, output: str, **options: Any) -> Any:
+    return tapeout.evaluate(scenarios.frame_of([row]) if row else pl.DataFrame([{"x": 1}]), output, **options)[output][0]
+
+
+def test_hours_alone_price_a_run() -> None:
+    rented = {"train_chip_hours": 2.788e6, "train_chip_rent_usd_per_hour": 2.0, "train_amortization": "rental"}
+    assert value(rented, "train_cost_usd") == pytest.approx(5.576e6, rel=1e-15)
+    assert value(PRICED, "train_cost_usd") > 0
+    assert value({"train_chip_hours": 1e6}, "train_energy_usd") > 0
+
+
+def test_area_alone_prices_a_die() -> None:
+    wafer = {"wafer_price_usd": 17e3, "die_defect_density_per_cm2": 0.1}
+    square = value({**wafer, "die_area_mm2": 814.0}, "die_cost_usd")
+    assert square == pytest.approx(
+        value({**wafer, "die_width_mm": 814.0**0.5, "die_height_mm": 814.0**0.5}, "die_cost_usd"), rel=1e-14
+    )
+    assert value({"die_area_mm2": 800.0, "die_width_mm": 20.0}, "die_height_mm") == 40.0
+    assert value({"die_area_mm2": 800.0, "die_height_mm": 20.0}, "die_width_mm") == 40.0
+    oblong = value({**wafer, "die_area_mm2": 800.0, "die_width_mm": 40.0}, "die_cost_usd")
+    assert oblong == pytest.approx(value({**wafer, "die_width_mm": 40.0, "die_height_mm": 20.0}, "die_cost_usd"), rel=1e-14)
+
+
+def test_flop_on_one_row_and_parameters_on_another() -> None:
+    chip = {"train_chip_flop_per_s_bf16": 1e15, "train_mfu": 0.4}
+    lines = [
+        {**chip, "train_flop": 6e24},
+        {**chip, "llm_active_params": 1e11, "train_tokens": 1e13},
+        {"train_chip_hours": 5e6},
+        {"train_chip_flop_per_s": 1e15, "train_mfu": 0.4, "train_flop": 6e24},
+    ]
+    got = tapeout.evaluate(scenarios.frame_of(lines), "train_chip_hours")["train_chip_hours"]
+    assert got.to_list() == pytest.approx([6e24 / 4e14 / 3600] * 2 + [5e6, 6e24 / 4e14 / 3600], rel=1e-14)
+
+
+def test_demand_by_units_spend_and_ratio_in_one_frame() -> None:
+    common = {"chip_price_usd": 35e3, "build_merchant_decline_per_year": 0.2}
+    units = {**common, "build_units_per_year": 2e5}
+    whole = value(units, "lifetime_inference_usd")
+    lines: list[Row] = [
+        units,
+        {**common, "build_spend_usd_per_year": 2e5 * 35e3},
+        {**common, "inference_train_ratio": whole / 1e9, "train_cost_usd": 1e9},
+        {**common, "build_units_per_year": 2e5, "build_spend_usd_per_year": 1.0, "inference_train_ratio": 1.0},
+        {**common, "build_spend_usd_per_year": 2e5 * 35e3, "inference_train_ratio": 1.0, "train_cost_usd": 1e9},
+    ]
+    got = tapeout.evaluate(scenarios.frame_of(lines), ["build_units_per_year", "lifetime_inference_usd"])
+    assert got["build_units_per_year"].to_list() == pytest.approx([2e5] * 5, rel=1e-9)
+    assert got["lifetime_inference_usd"].to_list() == pytest.approx([whole] * 5, rel=1e-9)
+
+
+def test_an_unreachable_ratio_is_an_answer() -> None:
+    line = {
+        "chip_price_usd": 35e3,
+        "build_merchant_decline_per_year": 0.2,
+        "inference_train_ratio": 1e3,
+        "train_cost_usd": 1e9,
+        "build_demand_cap_units_per_year": 10.0,
+    }
+    got = tapeout.evaluate(scenarios.frame_of([line]), ["build_units_per_year", "lifetime_inference_usd", "demand_status"])
+    assert got.select("build_units_per_year", "lifetime_inference_usd", "demand_status").row(0) == (None, None, "cap_too_low")
+
+
+def test_the_message_names_what_is_missing() -> None:
+    with pytest.raises(tapeout.InvalidInput) as caught:
+        tapeout.evaluate(pl.DataFrame({"train_mfu": [0.4, 0.5]}), "train_cost_usd")
+    message = str(caught.value)
+    assert "train_cost_usd" in message
+    assert "train_chip_price_usd" in message
+    assert "all rows" in message or "row 0" in message
+    nulled = tapeout.evaluate(pl.DataFrame({"train_mfu": [0.4]}), "train_cost_usd", on_invalid="null")
+    assert nulled["train_cost_usd"][0] is None
+    assert "train_chip_price_usd" in nulled["invalid_reason"][0]
+
+
+def test_precedence_of_column_assumption_entry_model_default() -> None:
+    frame = pl.DataFrame({"electricity_usd_per_kwh": [0.5, None]})
+    got = tapeout.evaluate(frame, "electricity_usd_per_kwh", assume={"electricity_usd_per_kwh": 0.25})
+    assert got["electricity_usd_per_kwh"].to_list() == [0.5, 0.25]
+    price = tapeout.catalog("nodes").filter((pl.col("name") == "n5") & (pl.col("variable") == "wafer_price_usd"))["value"][0]
+    keyed = pl.DataFrame({"node": ["n5", "n5", None], "wafer_price_usd": [1.0, None, None]})
+    got = tapeout.evaluate(keyed, "wafer_price_usd", assume={"wafer_price_usd": 7.0})
+    assert got["wafer_price_usd"].to_list() == [1.0, 7.0, 7.0]
+    got = tapeout.evaluate(keyed[:2], "wafer_price_usd")
+    assert got["wafer_price_usd"].to_list() == [1.0, price]
+    assert tapeout.evaluate(pl.DataFrame({"x": [1]}), "train_pue")["train_pue"][0] == 1.25
+
+
+# ---------------------------------------------------------------- keys
+
+
+def own(kind: str, *lines: tuple[str, str, float, dt.date]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [(kind, *line) for line in lines],
+        schema={"catalog": pl.String, "name": pl.String, "variable": pl.String, "value": pl.Float64, "date": pl.Date},
+        orient="row",
+    )
+
+
+def test_a_key_closes_its_catalog() -> None:
+    """An entry without TDP makes it unknown, though the variable has a default."""
+    catalog = own("chips", ("mine", "price_usd", 30e3, dt.date(2026, 1, 1)))
+    row = pl.DataFrame({"train_chip": ["mine"], "train_chip_hours": [1e6]})
+    assert value({"train_chip_hours": 1e6}, "train_energy_usd") > 0
+    with pytest.raises(tapeout.InvalidInput, match="train_chip_tdp_w"):
+        tapeout.evaluate(row, "train_energy_usd", catalog=catalog)
+    known = row.with_columns(train_chip_tdp_w=pl.lit(700.0))
+    assert tapeout.evaluate(known, "train_energy_usd", catalog=catalog)["train_energy_usd"][0] > 0
+    assumed = tapeout.evaluate(row, "train_energy_usd", catalog=catalog, assume={"train_chip_tdp_w": 700.0})
+    assert assumed["train_energy_usd"][0] > 0
+    mixed = pl.DataFrame({"train_chip": ["mine", None], "train_chip_hours": [1e6, 1e6]})
+    nulled = tapeout.evaluate(mixed, "train_energy_usd", catalog=catalog, on_invalid="null")
+    assert nulled["train_energy_usd"].is_null().to_list() == [True, False]
+
+
+def test_a_key_does_not_close_variables_outside_of_its_catalog() -> None:
+    frame = pl.DataFrame({"memory": ["hbm3e"]})
+    assert tapeout.evaluate(frame, "memory_quality")["memory_quality"][0] == 0.999
+
+
+def test_own_entries_win_by_name() -> None:
+    catalog = own("nodes", ("n5", "wafer_price_usd", 1.5, dt.date(2020, 1, 1)))
+    frame = pl.DataFrame({"node": ["n5", "n3"]})
+    shipped = tapeout.evaluate(frame, "wafer_price_usd")["wafer_price_usd"]
+    got = tapeout.evaluate(frame, "wafer_price_usd", catalog=catalog)["wafer_price_usd"]
+    assert got.to_list() == [1.5, shipped[1]]
+    with pytest.raises(tapeout.InvalidInput, match="die_defect_density_per_cm2"):
+        tapeout.evaluate(frame, "die_defect_density_per_cm2", catalog=catalog)
+
+
+def test_own_catalog_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "nodes.csv").write_text("name,variable,value,date\nmine,wafer_price_usd,123,2026-01-01\n", encoding="utf-8")
+    for folder in (tmp_path, str(tmp_path)):
+        got = tapeout.evaluate(pl.DataFrame({"node": ["mine", "n5"]}), "wafer_price_usd", catalog=folder)
+        assert got["wafer_price_usd"][0] == 123.0
+    with pytest.raises(tapeout.InvalidInput, match="folder"):
+        tapeout.evaluate(pl.DataFrame({"node": ["n5"]}), "wafer_price_usd", catalog=tmp_path / "none")
+
+
+def test_the_newest_number_not_later_than_as_of() -> None:
+    days = [dt.date(2024, 1, 1), dt.date(2025, 1, 1)]
+    catalog = own("nodes", ("mine", "wafer_price_usd", 1.0, days[0]), ("mine", "wafer_price_usd", 2.0, days[1]))
+    frame = pl.DataFrame({"node": ["mine"]})
+
+    def at(day: dt.date | None) -> float:
+        return float(tapeout.evaluate(frame, "wafer_price_usd", catalog=catalog, as_of=day)["wafer_price_usd"][0])
+
+    assert [at(days[0]), at(dt.date(2024, 12, 31)), at(days[1]), at(None)] == [1.0, 1.0, 2.0, 2.0]
+    with pytest.raises(tapeout.InvalidInput):
+        at(dt.date(2023, 12, 31))
+
+
+def test_keys_as_categories_and_assumptions() -> None:
+    texts = pl.Series("node", ["n5", "n3", None, "n5"])
+    want = tapeout.evaluate(texts.to_frame(), "wafer_price_usd", assume={"node": "n3"})["wafer_price_usd"]
+    for dtype in (pl.Categorical(), pl.Enum(["n3", "n5", "n7"])):
+        got = tapeout.evaluate(texts.cast(dtype).to_frame(), "wafer_price_usd", assume={"node": "n3"})["wafer_price_usd"]
+        assert got.to_list() == want.to_list()
+    assert want[1] == want[2]
+    with pytest.raises(tapeout.InvalidInput, match=r"row 1.*n55.*n5"):
+        tapeout.evaluate(pl.DataFrame({"node": ["n5", "n55"]}), "wafer_price_usd")
+
+
+def test_resolve_says_where_values_come_from() -> None:
+    frame = pl.DataFrame({"node": ["n5", None], "wafer_price_usd": [None, 9e3], "die_area_mm2": [800.0, 800.0]})
+    lines = tapeout.resolve(frame, "die_cost_usd", assume={"die_defect_density_per_cm2": 0.1})
+    origins = {(line["variable"], line["origin"]): line["rows"] for line in lines.iter_rows(named=True)}
+    assert origins["wafer_price_usd", "catalog"] == 1
+    assert origins["wafer_price_usd", "column"] == 1
+    assert origins["die_defect_density_per_cm2", "assumption"] == 2
+    assert origins["die_width_mm", "model"] == 2
+    assert origins["die_scribe_mm", "default"] == 2
+    assert all(lines["source"].is_not_null())
