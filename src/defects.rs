@@ -88,7 +88,7 @@ fn rescued<N: Number>(lambda: N, units: Units<N>) -> N {
     /// A unit with more defects than this is bad; beyond, the terms would overflow between two rescalings.
     const MOST_PER_UNIT: f64 = 300.0;
     const LARGE: f64 = 1e150;
-    const LN_LARGE: f64 = 345.387_763_949_106_87;
+    const LN_LARGE: f64 = 345.387_763_949_106_9;
     let on_unit = (lambda * units.share / units.count).min(N::of(MOST_PER_UNIT));
     let elsewhere = lambda * (-units.share + 1.0);
     let odds = on_unit.exp_m1();

@@ -102,6 +102,7 @@ impl View {
     unsafe fn read(&self, row: usize) -> f64 {
         // SAFETY: the caller's promise.
         unsafe {
+            #[expect(clippy::cast_possible_wrap, reason = "rows lie in memory, which ends before isize does")]
             let at = self.at.offset(row as isize * self.stride);
             match self.element {
                 Element::F64 => at.cast::<f64>().read_unaligned(),
@@ -119,6 +120,7 @@ impl View {
     }
     /// The address of contiguous, aligned numbers.
     fn in_place(&self) -> Option<*const f64> {
+        #[expect(clippy::cast_ptr_alignment, reason = "alignment is looked at before use")]
         let at = self.at.cast::<f64>();
         (self.element == Element::F64 && self.stride == 8 && at.is_aligned()).then_some(at)
     }
@@ -671,7 +673,7 @@ impl Arena {
             let variable = &registry().variables[id];
             let block = self.blocks[slot].as_mut_ptr();
             let in_place = match (view, rows_of) {
-                (Some(view), RowsOf::Stretch(start)) if rows % LANES == 0 => {
+                (Some(view), RowsOf::Stretch(start)) if rows.is_multiple_of(LANES) => {
                     // SAFETY: within the column.
                     view.in_place().map(|at| unsafe { at.add(start + from) })
                 }
@@ -776,14 +778,22 @@ fn reserve<T: Clone + Default>(rows: usize) -> Result<Vec<T>, Stopped> {
 /// Where memory is short or the caller stops it.
 pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Result<Answer, Stopped> {
     let Patterns { patterns, rows } = request.patterns()?;
-    let mut bad_rows = Vec::new();
+    // A plan for each pattern, or the number of the reason why there is none.
+    let mut bad_rows: Vec<BadRows> = Vec::new();
     let mut layouts = Vec::new();
     for pattern in &patterns {
         match Plan::new(&pattern.known, &request.outputs) {
-            Ok(plan) => layouts.push(Some(Layout::new(plan, request, pattern))),
+            Ok(plan) => layouts.push(Ok(Layout::new(plan, request, pattern))),
             Err(why) => {
-                layouts.push(None);
-                bad_rows.push(BadRows { why, count: pattern.count, row: pattern.first });
+                let known = bad_rows.iter().position(|bad| bad.why == why);
+                let number = known.unwrap_or(bad_rows.len());
+                if known.is_none() {
+                    bad_rows.push(BadRows { why, count: 0, row: pattern.first });
+                }
+                let bad = &mut bad_rows[number];
+                bad.count += pattern.count;
+                bad.row = bad.row.min(pattern.first);
+                layouts.push(Err(number));
             }
         }
     }
@@ -802,27 +812,28 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
     let all = Mutex::new(Found::default());
     let first_reason = registry().variables.len() + 1;
     let mut start = 0;
-    let mut unanswered = 0;
     rayon::scope(|scope| {
         for (pattern, layout) in patterns.iter().zip(&layouts) {
             let stretch = start..start + pattern.count;
             start = stretch.end;
-            let Some(layout) = layout else {
-                let reason = u16::try_from(first_reason + unanswered).unwrap_or(u16::MAX);
-                unanswered += 1;
-                for i in stretch {
-                    let row = if rows.is_empty() { i } else { rows[i] as usize };
-                    for nulls in target.nulls.iter().flatten() {
-                        // SAFETY: within the frame.
-                        unsafe { nulls.add(row).write(1) };
+            let layout = match layout {
+                Ok(layout) => layout,
+                Err(number) => {
+                    let reason = u16::try_from(first_reason + number).unwrap_or(u16::MAX);
+                    for i in stretch {
+                        let row = if rows.is_empty() { i } else { rows[i] as usize };
+                        for nulls in target.nulls.iter().flatten() {
+                            // SAFETY: within the frame.
+                            unsafe { nulls.add(row).write(1) };
+                        }
+                        if let Some(reasons) = target.reasons {
+                            // SAFETY: within the frame.
+                            unsafe { reasons.add(row).write(reason) };
+                        }
                     }
-                    if let Some(reasons) = target.reasons {
-                        // SAFETY: within the frame.
-                        unsafe { reasons.add(row).write(reason) };
-                    }
+                    all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).nulls = true;
+                    continue;
                 }
-                all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).nulls = true;
-                continue;
             };
             let task_rows = task_rows(pattern.count, settings);
             let mut from = stretch.start;
@@ -952,7 +963,7 @@ pub fn resolve(request: &Request) -> Result<Vec<Resolved>, Stopped> {
                     Supply::Column(_) => add(id, From::Column, f64::NAN),
                     Supply::Entry(key, _) => add(id, From::Entry(key), f64::NAN),
                     Supply::Constant(value) if request.assumptions.contains_key(&id) => {
-                        add(id, From::Assumption, value)
+                        add(id, From::Assumption, value);
                     }
                     Supply::Constant(value) => {
                         let key =

@@ -51,7 +51,12 @@ struct Shape<N> {
 
 impl<N: Number> Shape<N> {
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "0 to 100")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "0 to 100"
+    )]
     fn new(rows: N) -> Self {
         let largest = (rows.highest().max(0.0) as usize).min(LARGEST_SHAPE);
         Shape { rows, largest, same: N::all(rows.eq(N::of(largest as f64))) }
@@ -315,7 +320,6 @@ impl<N: Number> Iterator for Cells<N> {
 /// Saving per unit a year of a chip launched at `launch_months` that serves `life_years`, by continuous intensities a year:
 /// p₀ A(r+h+g) - c A(r+h) with A(x) = (e^(-xT) - e^(-x(T+L))) / x.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the closed form's own variables")]
 pub fn constant_path_saving_usd<N: Number>(
     chip_price_usd: N,
     unit_price_usd: N,
@@ -343,6 +347,7 @@ fn discounted<N: Number>(law: &LaunchLaw<N>, rate_per_year: N) -> N {
 
 /// Mean and standard deviation of the constant-path saving when the launch follows `law`.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the closed form's own variables")]
 pub fn stochastic_saving<N: Number>(
     law: &LaunchLaw<N>,
     chip_price_usd: N,
@@ -368,4 +373,52 @@ pub fn stochastic_saving<N: Number>(
 #[inline(always)]
 pub fn triangular_delay_loss_share<N: Number>(delay: N, half_window: N) -> N {
     delay * (half_window * 3.0 - delay) / (half_window * half_window * 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn law(shape: f64, months: f64) -> LaunchLaw<f64> {
+        LaunchLaw {
+            planned_months: 18.3,
+            respin_months: 6.1,
+            first_probability: 0.24,
+            later_probability: 0.6,
+            overrun_shape: shape,
+            overrun_months: months,
+        }
+    }
+
+    #[test]
+    fn an_overrun_by_hand() {
+        // Shape 2, scale 1.5, three months: e^-2 (1 + 2) = 0.406006.
+        assert!((law(2.0, 1.5).overrun_survival(3.0) - 3.0 * core_math::exp(-2.0)).abs() < 1e-15);
+        assert_eq!(law(2.0, 1.5).overrun_survival(-1.0).to_bits(), 1.0_f64.to_bits());
+        assert_eq!(law(0.0, 1.5).overrun_survival(0.0).to_bits(), 0);
+    }
+
+    #[test]
+    fn the_cells_hold_the_whole_law() {
+        // Over a horizon that nothing passes, masses sum to 1 and the cells' means to the law's mean.
+        for (shape, scale) in [(0.0, 1.5), (1.0, 0.5), (2.0, 1.5), (4.0, 1.5), (9.0, 0.7)] {
+            let law = law(shape, scale);
+            let overrun = Overrun::new(&law);
+            let (mut mass, mut mean) = (0.0, 0.0);
+            let mut branches = law.branches();
+            while let Some(branch) = branches.next() {
+                let mut cells = Cells::new(&overrun, branch, 1000);
+                while let Some(cell) = cells.next() {
+                    assert!(cell.mass >= 0.0 && cell.offset >= 0.0 && cell.offset <= 1.0);
+                    mass += cell.mass;
+                    let month = cell.month as f64;
+                    mean += cell.mass * (month + cell.offset);
+                }
+                mass += cells.beyond();
+            }
+            // What is negligible is dropped: 1e-13 a branch.
+            assert!((mass - 1.0).abs() < 1e-11, "{shape}: {mass}");
+            assert!((mean / law.months_mean() - 1.0).abs() < 1e-10, "{shape}: {mean}, {}", law.months_mean());
+        }
+    }
 }

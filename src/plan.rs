@@ -374,13 +374,11 @@ impl Plan {
             let choices = choices_of(model);
             let reads = needs(model, given, &choices).swap_remove(output);
             let after = reads.iter().filter_map(|need| computed_by.get(need)).map(|step| step + 1).max().unwrap_or(0);
-            let step = match steps.iter().enumerate().position(|(s, step)| s >= after && step.model == model) {
-                Some(step) => step,
-                None => {
-                    steps.push(Step { model, given, wanted: 0, choices, needs: Vec::new() });
-                    steps.len() - 1
-                }
-            };
+            let runs = steps.iter().enumerate().position(|(s, step)| s >= after && step.model == model);
+            let step = runs.unwrap_or_else(|| {
+                steps.push(Step { model, given, wanted: 0, choices, needs: Vec::new() });
+                steps.len() - 1
+            });
             steps[step].wanted |= 1 << output;
             steps[step].needs.push((id, reads));
             computed_by.insert(id, step);

@@ -267,7 +267,8 @@ impl<N: Number> Programme<'_, N> {
                 let mut cells = Cells::new(&overrun, branch, HORIZON);
                 while let Some(cell) = cells.next() {
                     let before = self.value(&payments, cell.month, cell.start);
-                    let after = if cell.month + 1 == HORIZON { never } else { self.value(&payments, cell.month, N::one()) };
+                    let after =
+                        if cell.month + 1 == HORIZON { never } else { self.value(&payments, cell.month, N::one()) };
                     visit(&Outcome { branch, cell, before, after });
                 }
                 let beyond = Cell {
@@ -309,7 +310,8 @@ impl<N: Number> Programme<'_, N> {
                     let overrun = at - outcome.branch.months + cell.month as f64;
                     let width = cell.survival_before - cell.survival_after;
                     let some = N::zero().lt(width);
-                    let before = (cell.survival_before - self.law.overrun_survival(overrun)) / N::select(some, width, N::one());
+                    let before =
+                        (cell.survival_before - self.law.overrun_survival(overrun)) / N::select(some, width, N::one());
                     let before = before.positive_part().min(N::one());
                     let part = N::select(N::zero().lt(starts_above), before, -before + 1.0);
                     // Without an overrun all mass of a branch is at its start.

@@ -90,16 +90,44 @@ impl<N: Number> Saving<N> {
         let mut pieces = [Piece { value: zero, slope: zero, curve: zero, ramp_bend: zero, life_bend: zero }; ENTRIES];
         let (ramp, life) = (service.ramp_whole, service.life_whole);
         // The flow in the month in which ramp, or life, ends, and its integrals from there on.
-        let mut v1 = N::pick(flow, #[inline(always)] |row| ramp[row]);
-        let mut v2 = N::pick(flow, #[inline(always)] |row| life[row]);
+        let mut v1 = N::pick(
+            flow,
+            #[inline(always)]
+            |row| ramp[row],
+        );
+        let mut v2 = N::pick(
+            flow,
+            #[inline(always)]
+            |row| life[row],
+        );
         let mut k = 0;
         while k < HORIZON {
             let (v0, a0, b0) = (N::restore(flow[k]), N::restore(once[k]), N::restore(twice[k]));
-            let a1 = N::pick(&once, #[inline(always)] |row| ramp[row] + k);
-            let b1 = N::pick(&twice, #[inline(always)] |row| ramp[row] + k);
-            let a2 = N::pick(&once, #[inline(always)] |row| life[row] + k);
-            let v1_next = N::pick(flow, #[inline(always)] |row| ramp[row] + k + 1);
-            let v2_next = N::pick(flow, #[inline(always)] |row| life[row] + k + 1);
+            let a1 = N::pick(
+                &once,
+                #[inline(always)]
+                |row| ramp[row] + k,
+            );
+            let b1 = N::pick(
+                &twice,
+                #[inline(always)]
+                |row| ramp[row] + k,
+            );
+            let a2 = N::pick(
+                &once,
+                #[inline(always)]
+                |row| life[row] + k,
+            );
+            let v1_next = N::pick(
+                flow,
+                #[inline(always)]
+                |row| ramp[row] + k + 1,
+            );
+            let v2_next = N::pick(
+                flow,
+                #[inline(always)]
+                |row| life[row] + k + 1,
+            );
             let (r, l) = (service.ramp_rest, service.life_rest);
             pieces[k] = Piece {
                 // b0 - b1 is exactly 0 where the ramp takes less than a month.
@@ -180,13 +208,41 @@ impl<N: Number> Launches<N> {
             let (m0, m1, m2) =
                 (N::restore(self.mass[k + 1]), N::restore(self.first[k + 1]), N::restore(self.second[k + 1]));
             // Launches whose ramp, or life, ends in this month or in the one before; entry 0 is before the decision.
-            let r0 = N::pick(&self.mass, #[inline(always)] |row| (k + 1).saturating_sub(service.ramp_whole[row]));
-            let r1 = N::pick(&self.first, #[inline(always)] |row| (k + 1).saturating_sub(service.ramp_whole[row]));
-            let r2 = N::pick(&self.second, #[inline(always)] |row| (k + 1).saturating_sub(service.ramp_whole[row]));
-            let l0 = N::pick(&self.mass, #[inline(always)] |row| (k + 1).saturating_sub(service.life_whole[row]));
-            let l1 = N::pick(&self.first, #[inline(always)] |row| (k + 1).saturating_sub(service.life_whole[row]));
-            let bent_ramp = N::pick(&self.past_ramp, #[inline(always)] |row| (k + 1).saturating_sub(service.ramp_whole[row]));
-            let bent_life = N::pick(&self.past_life, #[inline(always)] |row| (k + 1).saturating_sub(service.life_whole[row]));
+            let r0 = N::pick(
+                &self.mass,
+                #[inline(always)]
+                |row| (k + 1).saturating_sub(service.ramp_whole[row]),
+            );
+            let r1 = N::pick(
+                &self.first,
+                #[inline(always)]
+                |row| (k + 1).saturating_sub(service.ramp_whole[row]),
+            );
+            let r2 = N::pick(
+                &self.second,
+                #[inline(always)]
+                |row| (k + 1).saturating_sub(service.ramp_whole[row]),
+            );
+            let l0 = N::pick(
+                &self.mass,
+                #[inline(always)]
+                |row| (k + 1).saturating_sub(service.life_whole[row]),
+            );
+            let l1 = N::pick(
+                &self.first,
+                #[inline(always)]
+                |row| (k + 1).saturating_sub(service.life_whole[row]),
+            );
+            let bent_ramp = N::pick(
+                &self.past_ramp,
+                #[inline(always)]
+                |row| (k + 1).saturating_sub(service.ramp_whole[row]),
+            );
+            let bent_life = N::pick(
+                &self.past_life,
+                #[inline(always)]
+                |row| (k + 1).saturating_sub(service.life_whole[row]),
+            );
             let ramp_bend = bent_ramp - bent_ramp_before;
             let life_bend = bent_life_before - bent_life;
             (bent_ramp_before, bent_life_before) = (bent_ramp, bent_life);
@@ -204,5 +260,42 @@ impl<N: Number> Launches<N> {
             k += 1;
         }
         shares
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A flow of 1 a month through the horizon.
+    fn steady() -> Months<f64> {
+        std::array::from_fn(|k| if k < HORIZON { 1.0 } else { 0.0 })
+    }
+
+    #[test]
+    fn a_steady_flow_by_hand() {
+        // Launch at 10.25, life 30, no ramp: 30 months of flow. A ramp of 8 loses half of it: 26. At 100.25 the horizon
+        // leaves 19.75, of which the ramp loses 4.
+        let at = |ramp: f64, month: usize| Saving::new(&steady(), ramp, 30.0).at(month, 0.25);
+        assert!((at(0.0, 10) - 30.0).abs() < 1e-12); // differences of sums up to 7000
+        assert!((at(8.0, 10) - 26.0).abs() < 1e-11);
+        assert!((at(8.0, 100) - 15.75).abs() < 1e-11);
+    }
+
+    #[test]
+    fn shares_in_service_are_the_transpose_of_the_saving() {
+        let flow: Months<f64> = std::array::from_fn(|k| {
+            if k < HORIZON { 1.0 + f64::from(u8::try_from(k * k % 37).expect("small")) } else { 0.0 }
+        });
+        for (ramp, life) in [(0.0, 24.5), (6.3, 30.7), (12.0, 36.0), (40.2, 10.1)] {
+            let saving = Saving::new(&flow, ramp, life);
+            for (month, offset) in [(0, 0.0), (5, 0.4), (60, 0.9), (117, 0.2)] {
+                let mut launches = Launches::new(ramp, life);
+                launches.add(month, offset, 1.0);
+                let by_share: f64 = launches.in_service().iter().zip(&flow).map(|(share, flow)| share * flow).sum();
+                let direct = saving.at(month, offset);
+                assert!((by_share - direct).abs() < 1e-9, "{ramp} {life} {month}: {by_share}, {direct}"); // sums up to 1e5
+            }
+        }
     }
 }

@@ -85,7 +85,7 @@ pub fn configure(
 struct Pool {
     process: u32,
     threads: usize,
-    pool: ThreadPool,
+    workers: ThreadPool,
 }
 
 /// The pool of this process. A forked child has none of its parent's threads and makes its own; so does a changed number of
@@ -103,14 +103,14 @@ pub fn pool() -> Result<&'static ThreadPool, ThreadPoolBuildError> {
         && pool.process == process
         && pool.threads == threads
     {
-        return Ok(&pool.pool);
+        return Ok(&pool.workers);
     }
-    let pool = ThreadPoolBuilder::new()
+    let workers = ThreadPoolBuilder::new()
         .num_threads(threads)
         .stack_size(STACK_BYTES)
         .thread_name(|number| format!("tapeout-{number}"))
         .build()?;
-    let made: &'static Pool = Box::leak(Box::new(Pool { process, threads, pool }));
+    let made: &'static Pool = Box::leak(Box::new(Pool { process, threads, workers }));
     POOL.store(std::ptr::from_ref(made).cast_mut(), Ordering::Release);
-    Ok(&made.pool)
+    Ok(&made.workers)
 }

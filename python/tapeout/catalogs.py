@@ -83,7 +83,16 @@ def catalog(kind: str, *, catalog: UserCatalog = None, as_of: datetime.date | No
 
 def entries(kind: str, user: UserCatalog, as_of: datetime.date | None) -> dict[str, dict[str, float]]:
     """The newest numbers of each entry by variable."""
+    return _shipped_entries(kind, as_of) if user is None else _entries(catalog(kind, catalog=user, as_of=as_of))
+
+
+@cache
+def _shipped_entries(kind: str, as_of: datetime.date | None) -> dict[str, dict[str, float]]:
+    return _entries(catalog(kind, as_of=as_of))
+
+
+def _entries(numbers: pl.DataFrame) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    for name, variable, value in catalog(kind, catalog=user, as_of=as_of).select("name", "variable", "value").iter_rows():
+    for name, variable, value in numbers.select("name", "variable", "value").iter_rows():
         found.setdefault(name, {})[variable] = value
     return found

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from tapeout import _core
-from tapeout.catalogs import UserCatalog, entries
+from tapeout.catalogs import KINDS, UserCatalog, entries
 from tapeout.catalogs import catalog as catalog_frame
 from tapeout.declarations import KEYS, Variable, declared, did_you_mean, near_miss, output_names
 from tapeout.errors import InvalidInput
@@ -250,7 +250,9 @@ def _problems(frame: pl.DataFrame, result: Mapping[str, Any], call: _Call) -> st
         return None
     if call.batch:
         row = next((bad[2] for bad in [*result["bad_columns"]]), 0) if result["bad_columns"] else result["bad_rows"][0][2]
-        inputs = [name for name in frame.columns if name in declared() or name in KEYS][:_SHOWN_INPUTS]
+        bad = [name for name, *_ in result["bad_columns"] if name in frame.columns]
+        others = [name for name in frame.columns if name not in bad and (name in declared() or name in KEYS)]
+        inputs = [*bad, *others][:_SHOWN_INPUTS]
         if frame.height:
             lines.append(f"inputs of row {row} of the batch: " + ", ".join(f"{n} = {frame[n][row]!r}" for n in inputs))
     lead = "this frame can't be evaluated" if len(lines) > 1 else ""
@@ -324,6 +326,9 @@ def _call(
         raise InvalidInput(f"on_invalid = {on_invalid!r}: 'raise' or 'null'")
     if row_id is not None and row_id not in schema:
         raise InvalidInput(f"id = {row_id!r}: no such column")
+    if catalog is not None:
+        for kind in KINDS:
+            catalog_frame(kind, catalog=catalog, as_of=as_of)
     names = output_names(outputs)
     _check_names(list(schema), assume, strict)
     _check_types(schema)

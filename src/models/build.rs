@@ -49,7 +49,8 @@ impl<N: Number> Volume<N> {
         let mut total = N::zero();
         let mut k = 0;
         while k < HORIZON {
-            let demand = (units_per_year * N::restore(self.growth[k])).min(self.cap_units_per_year) * N::restore(self.decay[k]);
+            let demand =
+                (units_per_year * N::restore(self.growth[k])).min(self.cap_units_per_year) * N::restore(self.decay[k]);
             let own = (self.addressable_share * demand).min(self.peak_units_per_year);
             total = total + own * N::restore(self.worth_usd[k]);
             k += 1;
@@ -63,7 +64,7 @@ impl<N: Number> Volume<N> {
     fn breakeven_units_per_year(&self, cost_usd: N) -> N {
         const HALVINGS: u32 = 56;
         let pays = cost_usd.lt(self.saving_usd(N::of(MOST_UNITS_PER_YEAR)));
-        let (mut low, mut high) = (N::of(-40.0), N::of(MOST_UNITS_PER_YEAR.ln()));
+        let (mut low, mut high) = (N::of(-40.0), N::of(MOST_UNITS_PER_YEAR).ln());
         let mut i = 0;
         while i < HALVINGS {
             let middle = (low + high) * 0.5;
@@ -374,6 +375,129 @@ model! {
             build_saving_on_displaced_share, build_npv_sd_usd, build_npv_positive_probability, build_npv_p05_usd,
             build_npv_p50_usd, build_npv_p95_usd, build_delay_cost_usd_per_month, build_payback_months,
             build_breakeven_units_per_year, build_breakeven_inference_usd, build_parity_months, build_status,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Build;
+    use crate::trial::{Case, check_derivatives, evaluate, gradient, with};
+
+    /// The worked case: 200 k units a year of a 35 k chip, launch planned for month 18, masks in month 11.
+    const WORKED: [(&str, f64); 26] = [
+        ("build_units_per_year", 200e3),
+        ("chip_price_usd", 35_000.0),
+        ("asic_unit_price_usd", 128_000.0 / 9.0),
+        ("build_performance_ratio", 1.0),
+        ("build_merchant_decline_per_year", 0.2),
+        ("discount_rate_per_year", 0.1),
+        ("build_obsolescence_per_year", 0.15),
+        ("programme_freeze_months", 0.0),
+        ("programme_tapeout_months", 11.0),
+        ("programme_planned_months", 18.0),
+        ("respin_months", 6.0),
+        ("first_silicon_probability", 0.24),
+        ("later_silicon_probability", 0.6),
+        ("programme_overrun_shape", 4.0),
+        ("programme_overrun_months", 1.5),
+        ("build_life_months", 36.0),
+        ("build_ramp_months", 9.0),
+        ("programme_fixed_usd", 60e6),
+        ("programme_mask_usd", 25e6),
+        ("programme_respin_usd", 11.2e6),
+        ("programme_burn_usd_per_month", 115e6 / 12.0),
+        ("programme_launch_usd", 125e6),
+        ("programme_nre_scale", 1.0),
+        ("lifetime_inference_usd", 20e9),
+        ("build_demand_growth_per_year", 0.0),
+        ("build_asic_decline_per_year", 0.0),
+    ];
+    const QUANTILES: [&str; 3] = ["build_npv_p05_usd", "build_npv_p50_usd", "build_npv_p95_usd"];
+
+    #[test]
+    fn the_worked_case() {
+        // A simulation in continuous time with two million draws gives -206.47 M and 256.77 M, P 0.1922.
+        let answers = evaluate::<Build>(&WORKED, &[]);
+        let near = |name: &str, wanted: f64, digits: f64| {
+            let got = answers[name];
+            assert!((got - wanted).abs() <= digits, "{name}: {got}, not {wanted}");
+        };
+        near("build_npv_usd", -206.64e6, 0.005e6);
+        near("build_npv_sd_usd", 256.31e6, 0.005e6);
+        near("build_npv_positive_probability", 0.1925, 0.000_05);
+        near("lifetime_saving_usd", 250.26e6, 0.005e6);
+        near("programme_nre_pv_usd", 456.90e6, 0.005e6);
+        near("build_delay_cost_usd_per_month", 39.48e6, 0.005e6);
+        let growing = evaluate::<Build>(&with(&WORKED, &[("build_demand_growth_per_year", 0.4)]), &[]);
+        assert!((growing["build_breakeven_units_per_year"] - 133_503.0).abs() < 0.5);
+        let capped = with(&WORKED, &[("build_demand_growth_per_year", 0.4), ("build_peak_units_per_year", 300e3)]);
+        assert!(evaluate::<Build>(&capped, &[])["build_breakeven_units_per_year"].is_infinite());
+    }
+
+    #[test]
+    fn a_later_launch_and_a_slower_ramp_cost() {
+        let case = Case { values: &WORKED, choices: &[] };
+        let by_launch = gradient::<Build>(case, "programme_planned_months")["build_npv_usd"];
+        let by_ramp = gradient::<Build>(case, "build_ramp_months")["build_npv_usd"];
+        assert!((by_launch + 41.4e6).abs() < 0.05e6, "{by_launch}");
+        assert!((by_ramp + 14.8e6).abs() < 0.05e6, "{by_ramp}");
+    }
+
+    #[test]
+    fn nothing_left_to_chance_has_no_spread() {
+        let certain = [("first_silicon_probability", 1.0), ("programme_overrun_shape", 0.0)];
+        let answers = evaluate::<Build>(&with(&WORKED, &certain), &[]);
+        assert_eq!(answers["build_npv_sd_usd"].to_bits(), 0);
+        for quantile in QUANTILES {
+            assert!((answers[quantile] / answers["build_npv_usd"] - 1.0).abs() < 1e-9, "{quantile}"); // a bisection's end
+        }
+    }
+
+    #[test]
+    fn without_a_saving_the_programme_is_lost() {
+        let late = evaluate::<Build>(&with(&WORKED, &[("programme_planned_months", 130.0)]), &[]);
+        assert_eq!(late["lifetime_saving_usd"].to_bits(), 0);
+        assert_eq!(late["build_npv_usd"].to_bits(), (-late["programme_nre_pv_usd"]).to_bits());
+        assert!(late["build_breakeven_units_per_year"].is_infinite());
+    }
+
+    #[test]
+    fn the_breakeven_volume_breaks_even() {
+        let growing =
+            with(&WORKED, &[("build_demand_growth_per_year", 0.4), ("build_demand_cap_units_per_year", 600e3)]);
+        let units = evaluate::<Build>(&growing, &[])["build_breakeven_units_per_year"];
+        let there = evaluate::<Build>(&with(&growing, &[("build_units_per_year", units)]), &[]);
+        // Rounding of a saving that equals the cost.
+        assert!(there["build_npv_usd"].abs() < 1e-11 * there["programme_nre_pv_usd"], "{}", there["build_npv_usd"]);
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        // Between the months' edges, where nothing has a kink. Quantiles: see the test below.
+        let generic = with(
+            &WORKED,
+            &[
+                ("programme_planned_months", 18.37),
+                ("programme_tapeout_months", 11.21),
+                ("programme_freeze_months", 4.13),
+                ("respin_months", 6.29),
+                ("build_ramp_months", 9.41),
+                ("build_life_months", 36.17),
+                ("build_demand_growth_per_year", 0.4),
+                ("build_demand_half_life_months", 90.0),
+                ("build_demand_cap_units_per_year", 600e3),
+                ("build_addressable_share", 0.83),
+                ("build_residual_share", 0.1),
+                ("build_opex_saving_usd", 500.0),
+                ("build_asic_decline_per_year", 0.03),
+            ],
+        );
+        for stop in ["true", "false"] {
+            check_derivatives::<Build>(
+                Case { values: &generic, choices: &[("build_stop_when_dearer", stop)] },
+                &QUANTILES,
+            );
         }
     }
 }

@@ -54,7 +54,7 @@ model! {
         /// Partner's gross margin on memory: 0 where it is passed through.
         partner_memory_margin_share: number "1" [0.0, 0.95], default NONE, typical [0.0, 0.55], Judgement "property of the contract";
         /// Royalty per unit.
-        partner_royalty_usd: number "USD" [0.0, 1e6], default 0.0, typical [0.0, 500.0], Definition "no royalty unless agreed";
+        partner_royalty_usd: number "USD" [0.0, HUGE], default 0.0, typical [0.0, 500.0], Definition "no royalty unless agreed";
     }
     choices {
         /// Whether dies are committed before the interposer is made.
