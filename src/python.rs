@@ -110,6 +110,7 @@ fn internal(panic: &(dyn std::any::Any + Send)) -> PyErr {
 }
 
 /// Runs on the pool with the interpreter released, looking for Ctrl-C meanwhile.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method itself is not general enough over lifetimes")]
 fn on_pool<T: Send>(py: Python<'_>, work: impl FnOnce(&AtomicBool) -> T + Send) -> PyResult<T> {
     let stop = AtomicBool::new(false);
     let pool = settings::pool().map_err(|error| PyException::new_err(error.to_string()))?;
@@ -148,7 +149,7 @@ fn on_pool<T: Send>(py: Python<'_>, work: impl FnOnce(&AtomicBool) -> T + Send) 
     }
 }
 
-fn answer<'py>(py: Python<'py>, answer: Answer) -> PyResult<Bound<'py, PyDict>> {
+fn answer(py: Python<'_>, answer: Answer) -> PyResult<Bound<'_, PyDict>> {
     let registry = registry();
     let result = PyDict::new(py);
     let outputs: Vec<_> = answer.outputs.into_iter().map(|values| PyArray1::from_vec(py, values)).collect();
@@ -180,6 +181,12 @@ fn answer<'py>(py: Python<'py>, answer: Answer) -> PyResult<Bound<'py, PyDict>> 
 /// tapeout's core.
 #[pymodule]
 #[pyo3(name = "_core")]
+#[allow(
+    clippy::wildcard_imports,
+    clippy::too_many_arguments,
+    clippy::type_complexity,
+    reason = "the edge: flat arguments and tuples"
+)]
 mod core {
     use super::*;
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import scenarios
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+import scenarios
 import tapeout
 
 Row = dict[str, Any]
@@ -50,7 +50,12 @@ def base_row(square: bool = False) -> Row:
 def computed_numbers() -> list[tuple[str, str]]:
     """Each (model, output) that may be given."""
     role = {name: line["role"] for name, line in scenarios.declared().items()}
-    return [(model, name) for model, (_, outputs) in scenarios.models().items() for name in outputs if role[name] == "output"]
+    return [
+        (model, name)
+        for model, (_, outputs) in scenarios.models().items()
+        for name in outputs
+        if role[name] == "output"
+    ]
 
 
 @cache
@@ -123,7 +128,14 @@ def test_nulls_in_every_pattern(seed: int) -> None:
         missing = {name for name in holes if generator.random() < 0.3}
         lines.append({name: value for name, value in everything.items() if name not in missing})
     frame = scenarios.frame_of(lines, everything)
-    outputs = ["train_cost_usd", "die_cost_usd", "asic_unit_price_usd", "programme_nre_usd", "build_npv_usd", "decision"]
+    outputs = [
+        "train_cost_usd",
+        "die_cost_usd",
+        "asic_unit_price_usd",
+        "programme_nre_usd",
+        "build_npv_usd",
+        "decision",
+    ]
     whole = tapeout.evaluate(frame, outputs, on_invalid="null")
     for k in generator.choice(500, 60, replace=False):
         alone = tapeout.evaluate(frame[int(k)], outputs, on_invalid="null")
@@ -135,7 +147,9 @@ def test_null_columns_are_as_if_absent() -> None:
     outputs = list(dict.fromkeys(name for _, name in computed_numbers() if name not in frame.columns))
     empty = frame.with_columns(pl.lit(None).cast(scenarios.dtype_of(name)).alias(name) for name in outputs)
     assert_frame_equal(
-        tapeout.evaluate(frame, outputs).select(outputs), tapeout.evaluate(empty, outputs).select(outputs), check_exact=True
+        tapeout.evaluate(frame, outputs).select(outputs),
+        tapeout.evaluate(empty, outputs).select(outputs),
+        check_exact=True,
     )
 
 
@@ -143,7 +157,9 @@ def test_null_columns_are_as_if_absent() -> None:
 
 
 def value(row: Row, output: str, **options: Any) -> Any:
-    return tapeout.evaluate(scenarios.frame_of([row]) if row else pl.DataFrame([{"x": 1}]), output, **options)[output][0]
+    return tapeout.evaluate(scenarios.frame_of([row]) if row else pl.DataFrame([{"x": 1}]), output, **options)[output][
+        0
+    ]
 
 
 def test_hours_alone_price_a_run() -> None:
@@ -162,7 +178,9 @@ def test_area_alone_prices_a_die() -> None:
     assert value({"die_area_mm2": 800.0, "die_width_mm": 20.0}, "die_height_mm") == 40.0
     assert value({"die_area_mm2": 800.0, "die_height_mm": 20.0}, "die_width_mm") == 40.0
     oblong = value({**wafer, "die_area_mm2": 800.0, "die_width_mm": 40.0}, "die_cost_usd")
-    assert oblong == pytest.approx(value({**wafer, "die_width_mm": 40.0, "die_height_mm": 20.0}, "die_cost_usd"), rel=1e-14)
+    assert oblong == pytest.approx(
+        value({**wafer, "die_width_mm": 40.0, "die_height_mm": 20.0}, "die_cost_usd"), rel=1e-14
+    )
 
 
 def test_flop_on_one_row_and_parameters_on_another() -> None:
@@ -201,8 +219,14 @@ def test_an_unreachable_ratio_is_an_answer() -> None:
         "train_cost_usd": 1e9,
         "build_demand_cap_units_per_year": 10.0,
     }
-    got = tapeout.evaluate(scenarios.frame_of([line]), ["build_units_per_year", "lifetime_inference_usd", "demand_status"])
-    assert got.select("build_units_per_year", "lifetime_inference_usd", "demand_status").row(0) == (None, None, "cap_too_low")
+    got = tapeout.evaluate(
+        scenarios.frame_of([line]), ["build_units_per_year", "lifetime_inference_usd", "demand_status"]
+    )
+    assert got.select("build_units_per_year", "lifetime_inference_usd", "demand_status").row(0) == (
+        None,
+        None,
+        "cap_too_low",
+    )
 
 
 def test_the_message_names_what_is_missing() -> None:
@@ -221,7 +245,9 @@ def test_precedence_of_column_assumption_entry_model_default() -> None:
     frame = pl.DataFrame({"electricity_usd_per_kwh": [0.5, None]})
     got = tapeout.evaluate(frame, "electricity_usd_per_kwh", assume={"electricity_usd_per_kwh": 0.25})
     assert got["electricity_usd_per_kwh"].to_list() == [0.5, 0.25]
-    price = tapeout.catalog("nodes").filter((pl.col("name") == "n5") & (pl.col("variable") == "wafer_price_usd"))["value"][0]
+    price = tapeout.catalog("nodes").filter((pl.col("name") == "n5") & (pl.col("variable") == "wafer_price_usd"))[
+        "value"
+    ][0]
     keyed = pl.DataFrame({"node": ["n5", "n5", None], "wafer_price_usd": [1.0, None, None]})
     got = tapeout.evaluate(keyed, "wafer_price_usd", assume={"wafer_price_usd": 7.0})
     assert got["wafer_price_usd"].to_list() == [1.0, 7.0, 7.0]
@@ -273,7 +299,9 @@ def test_own_entries_win_by_name() -> None:
 
 
 def test_own_catalog_in_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "nodes.csv").write_text("name,variable,value,date\nmine,wafer_price_usd,123,2026-01-01\n", encoding="utf-8")
+    (tmp_path / "nodes.csv").write_text(
+        "name,variable,value,date\nmine,wafer_price_usd,123,2026-01-01\n", encoding="utf-8"
+    )
     for folder in (tmp_path, str(tmp_path)):
         got = tapeout.evaluate(pl.DataFrame({"node": ["mine", "n5"]}), "wafer_price_usd", catalog=folder)
         assert got["wafer_price_usd"][0] == 123.0
@@ -298,7 +326,9 @@ def test_keys_as_categories_and_assumptions() -> None:
     texts = pl.Series("node", ["n5", "n3", None, "n5"])
     want = tapeout.evaluate(texts.to_frame(), "wafer_price_usd", assume={"node": "n3"})["wafer_price_usd"]
     for dtype in (pl.Categorical(), pl.Enum(["n3", "n5", "n7"])):
-        got = tapeout.evaluate(texts.cast(dtype).to_frame(), "wafer_price_usd", assume={"node": "n3"})["wafer_price_usd"]
+        got = tapeout.evaluate(texts.cast(dtype).to_frame(), "wafer_price_usd", assume={"node": "n3"})[
+            "wafer_price_usd"
+        ]
         assert got.to_list() == want.to_list()
     assert want[1] == want[2]
     with pytest.raises(tapeout.InvalidInput, match=r"row 1.*n55.*n5"):

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import scenarios
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+
+import scenarios
+import tapeout
 from oracle import build, decision, decline, demand, die, package, programme, training
 from scenarios import Row
-
-import tapeout
 
 Oracle = Callable[[Row], dict[str, Any]]
 Limits = Mapping[str, tuple[float, float]]
@@ -70,7 +70,9 @@ def difference(got: Any, want: Any, scale: float | None, limits: tuple[float, fl
 
 
 def report(found: Sequence[tuple[str, Any, Any, float, Row]]) -> str:
-    shown = [f"{name}: {got!r}, oracle {want!r}, off by {off:.2g} of scale; {line}" for name, got, want, off, line in found]
+    shown = [
+        f"{name}: {got!r}, oracle {want!r}, off by {off:.2g} of scale; {line}" for name, got, want, off, line in found
+    ]
     counted = {name: sum(1 for line in found if line[0] == name) for name in dict.fromkeys(line[0] for line in found)}
     return f"{counted}\n" + "\n".join(shown[:3])
 
@@ -138,7 +140,11 @@ def clamped_die(line: Row) -> dict[str, Any]:
         out["_scale"]["die_sellable_yield"] = INTEGRAL / CLOSED
         if out["die_cost_usd"] is not None and line.get("die_cost_usd") is None:
             low = line["wafer_price_usd"] / out["die_gross_per_wafer"] / (good + INTEGRAL)
-            high = line["wafer_price_usd"] / out["die_gross_per_wafer"] / max(good - INTEGRAL, 0) if good > INTEGRAL else math.inf
+            high = (
+                line["wafer_price_usd"] / out["die_gross_per_wafer"] / max(good - INTEGRAL, 0)
+                if good > INTEGRAL
+                else math.inf
+            )
             out["_range"]["die_cost_usd"] = (low, high)
     return out
 
@@ -172,7 +178,10 @@ def test_typical_dies_with_spare_units(seed: int) -> None:
         for name, line in scenarios.declared().items()
         if name in names and line["typical_low"] is not None
     }
-    lines = [full_die(line) for line in scenarios.rows(generator, names, 60, {**typical, **DIE_LIMITS, "die_critical_layers": (1, 12)})]
+    lines = [
+        full_die(line)
+        for line in scenarios.rows(generator, names, 60, {**typical, **DIE_LIMITS, "die_critical_layers": (1, 12)})
+    ]
     lines = [line for line in lines if die.evaluate(line)["die_yield"] > 0.05]
     found = problems("die", lines, die.evaluate, 1e-10)
     assert not found, report(found)
@@ -202,7 +211,11 @@ def test_sides_and_area(seed: int) -> None:
     got = tapeout.evaluate(scenarios.frame_of(lines, names), names).to_dicts()
     for line, answer in zip(lines, got, strict=True):
         width, height = die.sides_mm(line)
-        want = {"die_width_mm": width, "die_height_mm": height, "die_area_mm2": line.get("die_area_mm2", (width or 0) * (height or 0))}
+        want = {
+            "die_width_mm": width,
+            "die_height_mm": height,
+            "die_area_mm2": line.get("die_area_mm2", (width or 0) * (height or 0)),
+        }
         for name in names:
             assert difference(answer[name], want[name], None, None) <= CLOSED, (name, line, answer, want)
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import scenarios
 from polars.testing import assert_frame_equal
 
+import scenarios
 import tapeout
 from tapeout import _core
 

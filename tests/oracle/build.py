@@ -335,7 +335,10 @@ def evaluate(row: Row) -> Result:
     paid_back = np.cumsum(month.saving * share)
     payback = payback_months(paid_back, Real(nre))
     slack = ROUNDING * npv_scale
-    ranges["build_payback_months"] = (payback_months(paid_back, Real(nre - slack)), payback_months(paid_back, Real(nre + slack)))
+    ranges["build_payback_months"] = (
+        payback_months(paid_back, Real(nre - slack)),
+        payback_months(paid_back, Real(nre + slack)),
+    )
 
     units, units_scale, units_range = breakeven_units(row, month, share, nre)
     if units_range[0] != units_range[1]:
