@@ -4,10 +4,14 @@
 //! code. Rows of one pattern run together; where there is only one pattern, columns are read and outputs written in place.
 
 use crate::models::MODELS;
-use crate::number::{LANES, Pack};
+use crate::number::LANES;
+#[cfg(not(debug_assertions))]
+use crate::number::Pack;
 use crate::plan::{Known, Plan, Source, Unanswerable, VariableId, registry};
 use crate::variable::{Kind, Model, Role};
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::Level;
+#[cfg(not(debug_assertions))]
+use fearless_simd::{Simd, dispatch};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ptr::{null, null_mut};
 use std::sync::Mutex;
@@ -31,10 +35,26 @@ pub struct Call<'a> {
 /// A model compiled for every instruction set.
 pub type RunModel = fn(Level, &Call);
 
+#[cfg(not(debug_assertions))]
 pub fn run<M: Model>(level: Level, call: &Call) {
     dispatch!(level, simd => block::<M, _>(simd, call));
 }
 
+/// An unoptimized build goes row by row: the same bits, and it compiles in a tenth of the time.
+#[cfg(debug_assertions)]
+pub fn run<M: Model>(_: Level, call: &Call) {
+    for row in 0..call.packs * LANES {
+        // SAFETY: as for `block`.
+        unsafe {
+            let x = M::load(|k| (*call.inputs[k].add(row / LANES))[row % LANES], call.choices);
+            let given = |k: usize| (!call.given[k].is_null()).then(|| (*call.given[k].add(row / LANES))[row % LANES]);
+            let g = M::load_given(given, call.wanted);
+            M::store(M::equations(x, g), |k, value: f64| (*call.outputs[k].add(row / LANES))[row % LANES] = value);
+        }
+    }
+}
+
+#[cfg(not(debug_assertions))]
 #[inline(always)]
 fn block<M: Model, S: Simd>(simd: S, call: &Call) {
     // Local copies: the compiler need not read an address again after each store.

@@ -313,7 +313,7 @@ impl Walk<'_> {
                 }
                 let declared_input = registry().variables[need].source != "computed";
                 match self.ways.needs.get(&need) {
-                    Some(ways) if !ways.is_empty() && !declared_input => open.extend(&ways[0].2),
+                    Some(ways) if ways.len() == 1 && !declared_input => open.extend(&ways[0].2),
                     _ => {
                         leaves.insert(need);
                     }
@@ -321,7 +321,16 @@ impl Walk<'_> {
             }
             leaves.into_iter().collect()
         };
-        self.ways.needs.get(&id).map_or_else(Vec::new, |ways| ways.iter().map(|way| lacking(&way.2)).collect())
+        let Some(ways) = self.ways.needs.get(&id) else { return Vec::new() };
+        let mut missing: Vec<Vec<VariableId>> = ways.iter().map(|way| lacking(&way.2)).collect();
+        // Where all that lacks is a variable with alternatives, these are ways out too.
+        if let [way] = &missing[..]
+            && let [only] = way[..]
+            && self.ways.needs.get(&only).is_some_and(|ways| ways.len() > 1)
+        {
+            missing.extend(self.missing(only));
+        }
+        missing
     }
 }
 
@@ -439,7 +448,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "alternatives further back than the first are not named yet"]
     fn what_is_unknown_is_named_with_alternatives_further_back() {
         let error = plan(&MARKET, "lifetime_inference_usd").expect_err("no demand");
         for name in ["build_units_per_year", "build_spend_usd_per_year", "inference_train_ratio"] {

@@ -339,31 +339,51 @@ impl<N: Number> Programme<'_, N> {
     }
 
     /// P(NPV > level), and for each of up to three shares the smallest y with P(NPV <= y) >= share.
+    ///
+    /// Bisection, whose value is kept; its derivative is that of one Newton step, dy = dP / density, where the law is smooth.
     #[inline(always)]
     pub fn probability_and_quantiles(&self, level: N, shares: &[f64]) -> (N, [N; 3]) {
         /// The range shrinks to its last digit.
         const HALVINGS: usize = 50;
+        /// The halvings, then the density from two sides, then the Newton step.
+        const STEPS: usize = HALVINGS + 3;
         /// Room for the rounding of a sum of masses that should reach the share exactly.
         const SLACK: f64 = 1e-13;
+        /// Share of the range over which the density is taken.
+        const NUDGE: f64 = 1e-6;
         let (least, greatest) = if shares.is_empty() { (level, level) } else { self.range() };
-        let mut probability = N::zero();
-        let mut found = [least; 3];
+        let (least, greatest) = (least.constant(), greatest.constant());
+        let nudge = (greatest - least) * NUDGE;
         let (mut low, mut high) = (least, greatest);
-        // Step 0 is the level's; every quantile's bisection follows.
+        let mut probability = N::zero();
+        let mut drop = N::zero();
+        let mut found = [least; 3];
+        // Step 0 is the level's; those of every quantile follow.
         let mut step = 0;
-        while step <= HALVINGS * shares.len() {
-            let middle = if step == 0 { level } else { (low + high) * 0.5 };
-            let above = self.probability_above(middle);
-            if step == 0 {
-                probability = above;
-            } else {
-                let quantile = (step - 1) / HALVINGS;
-                let enough = above.le(N::of(1.0 - shares[quantile] + SLACK));
-                high = N::select(enough, middle, high);
-                low = N::select(enough, low, middle);
-                if step % HALVINGS == 0 {
-                    found[quantile] = high;
+        while step <= STEPS * shares.len() {
+            let own_step = (step + STEPS - 1) % STEPS;
+            let at = match own_step {
+                _ if step == 0 => level,
+                HALVINGS => high - nudge,
+                s if s == HALVINGS + 1 => high + nudge,
+                s if s == HALVINGS + 2 => high,
+                _ => (low + high) * 0.5,
+            };
+            let above = self.probability_above(at);
+            match own_step {
+                _ if step == 0 => probability = above,
+                HALVINGS => drop = above.constant(),
+                s if s == HALVINGS + 1 => drop = drop - above.constant(),
+                s if s == HALVINGS + 2 => {
+                    let smooth = N::zero().lt(drop);
+                    let newton = above * (nudge * 2.0) / N::select(smooth, drop, N::one());
+                    found[(step - 1) / STEPS] = high + N::select(smooth, newton - newton.constant(), N::zero());
                     (low, high) = (least, greatest);
+                }
+                _ => {
+                    let enough = above.constant().le(N::of(1.0 - shares[(step - 1) / STEPS] + SLACK));
+                    high = N::select(enough, at, high);
+                    low = N::select(enough, low, at);
                 }
             }
             step += 1;

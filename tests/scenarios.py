@@ -64,7 +64,7 @@ def numbers(generator: np.random.Generator, low: float, high: float, count: int)
 
 
 def draw(generator: np.random.Generator, name: str, count: int, limits: Mapping[str, tuple[float, float]]) -> list[Any]:
-    """Values of one variable over its whole bounds: bounds and defaults among them, half of them in the typical range."""
+    """Values of one variable over its bounds: the bounds and the default among them, half of them typical."""
     variable = declared()[name]
     kind = variable["kind"]
     if kind == "choice":
@@ -84,7 +84,7 @@ def draw(generator: np.random.Generator, name: str, count: int, limits: Mapping[
     if (default := default_of(name)) is not None and low <= default <= high:
         values = np.where((which > 0.82) & (which <= 0.92), default, values)
     if kind == "integer":
-        return [int(round(value)) for value in values]
+        return [round(value) for value in values]
     return [float(value) for value in values]
 
 

@@ -329,13 +329,13 @@ def passed_over(name: str, line: Row) -> bool:
     own, merchant = line["asic_unit_price_usd"], line["build_performance_ratio"] * line["chip_price_usd"]
     match name:
         case "build_parity_months":  # the opex saving counts for the core; and own units that are dearer at first
-            return line["build_opex_saving_usd"] != 0 or own >= merchant
+            return bool(line["build_opex_saving_usd"] != 0 or own >= merchant)
         case "build_payback_months":  # the core wants the saving to stay above the cost
             return not line["build_stop_when_dearer"]
         case "lifetime_saving_share":
             return bool(line["lifetime_inference_usd"] == 0)
         case "build_saving_on_displaced_share":  # 0 where nothing is displaced
-            return merchant == 0 or line["build_units_per_year"] == 0
+            return bool(merchant == 0 or line["build_units_per_year"] == 0)
         case "build_breakeven_units_per_year" | "build_breakeven_inference_usd" | "build_status":
             return bool(line["programme_nre_scale"] == 0)
     return False

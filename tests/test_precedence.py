@@ -162,7 +162,7 @@ def test_dates_and_datetimes(evaluate: Evaluate) -> None:
     assert want[1] == 365 / 365.25
     assert want[3] == 0.0
     for unit in ("ms", "us", "ns"):
-        stamps = frame.with_columns(pl.col("train_price_date").cast(pl.Datetime(unit)))  # type: ignore[arg-type]
+        stamps = frame.with_columns(pl.col("train_price_date").cast(pl.Datetime(unit)))
         got = evaluate(stamps, "train_price_age_years")["train_price_age_years"]
         assert got.to_list() == want.to_list()
     timed = frame.with_columns(pl.col("train_price_date").cast(pl.Datetime("us")) + pl.duration(hours=23))
@@ -332,8 +332,8 @@ def test_selection_and_filters_above(evaluate: Evaluate) -> None:
     want = eager(good(), OUTPUTS)
     lazy = tapeout.evaluate(good().lazy(), OUTPUTS)
     for engine in ("in-memory", "streaming"):
-        assert_frame_equal(lazy.select("die_cost_usd").collect(engine=engine), want.select("die_cost_usd"))  # type: ignore[call-overload]
-        filtered = lazy.filter(pl.col("scenario") != "b").select("die_cost_usd").collect(engine=engine)  # type: ignore[call-overload]
+        assert_frame_equal(lazy.select("die_cost_usd").collect(engine=engine), want.select("die_cost_usd"))
+        filtered = lazy.filter(pl.col("scenario") != "b").select("die_cost_usd").collect(engine=engine)
         assert_frame_equal(filtered, want.filter(pl.col("scenario") != "b").select("die_cost_usd"))
 
 

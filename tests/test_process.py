@@ -53,7 +53,8 @@ import numpy as np
 from tapeout import _core
 def compute():
     hours = np.linspace(1.0, 1e6, 5000)
-    return _core.evaluate(5000, {"train_chip_hours": (hours, None)}, {"train_chips": 1e3}, [], ["train_days"], False)["outputs"][0]
+    columns = {"train_chip_hours": (hours, None)}
+    return _core.evaluate(5000, columns, {"train_chips": 1e3}, [], ["train_days"], False)["outputs"][0]
 want = compute()
 child = os.fork()
 if child == 0:  # of the core alone: Polars has a pool of its own, which forks badly

@@ -57,8 +57,8 @@ def flow(row: Row) -> Flow:
     """Saving a month, present value: min(addressable D, peak)/12 x u x live x discount.
 
     u = ratio p (1-d_m)^t - c (1-d_a)^t + opex saving, not below 0 where the owner stops buying; live is
-    what obsolescence leaves, res + (1-res) e^(-eta (x - freeze)). `displaced` is merchant price x own units x live in all
-    months, those in which own units are dearer included. Source: definition.
+    what obsolescence leaves, res + (1-res) e^(-eta (x - freeze)). `displaced` is merchant price x own units x live in
+    all months, those in which own units are dearer included. Source: definition.
     """
     x = months()
     merchant = merchant_price_usd(row, x)

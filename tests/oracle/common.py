@@ -173,7 +173,7 @@ def respin_probability(first: float, later: float, count: int) -> Scalar:
 
 
 def erlang_cdf(shape: int, scaled: Any) -> Any:
-    """F_s at x/theta = 1 - e^-z sum_{i<s} z^i/i!, to an absolute 50 digits; a step for s = 0. Source: the Erlang law."""
+    """F_s at x/theta = 1 - e^-z sum_{i<s} z^i/i!, to 50 places; a step for s = 0. Source: the Erlang law."""
     if scaled < 0:
         return mpf(0)
     if shape == 0 or scaled == mp.inf:
