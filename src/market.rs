@@ -4,6 +4,7 @@
 
 use crate::finance::MONTHS_PER_YEAR;
 use crate::number::Number;
+use crate::saving::{Months, months};
 use std::f64::consts::LN_2;
 
 /// Months that are looked at.
@@ -36,8 +37,8 @@ impl<N: Number> Path<N> {
     /// `start` e^(rate t) with t in years.
     #[inline(always)]
     pub fn new(start: N, log_rate_per_year: N) -> Self {
-        let monthly = log_rate_per_year / MONTHS_PER_YEAR;
-        Path { now: start * (monthly * MID_MONTH).exp(), factor: monthly.exp() }
+        let to_middle = (log_rate_per_year * (MID_MONTH / MONTHS_PER_YEAR)).exp();
+        Path { now: start * to_middle, factor: to_middle * to_middle }
     }
     #[inline(always)]
     pub fn step(&mut self) {
@@ -80,25 +81,110 @@ impl<N: Number> Month<N> {
     pub fn units_per_year(&self) -> N {
         self.growth.now.min(self.cap) * self.decay.now
     }
-    /// Demand at its cap.
-    #[inline(always)]
-    pub fn capped_units_per_year(&self) -> N {
-        self.cap * self.decay.now
-    }
 }
 
-/// Present value of what all demand costs on merchant chips over the horizon.
+/// A value of the units bought in every month, as a function of today's demand.
+pub struct Volume<N: Number> {
+    /// Demand per unit of today's demand, and its fading.
+    pub growth: Months<N>,
+    pub decay: Months<N>,
+    /// Present value of one unit a year bought in the month.
+    pub worth_usd: Months<N>,
+    pub addressable_share: N,
+    pub cap_units_per_year: N,
+    pub peak_units_per_year: N,
+}
+
+/// Present value of what all demand costs on merchant chips over the horizon, by month.
 #[inline(always)]
-pub fn lifetime_spend_usd<N: Number>(market: &Market<N>) -> N {
-    let mut month = Month::first(market);
-    let mut spend = N::zero();
+pub fn merchant_volume<N: Number>(market: &Market<N>) -> Volume<N> {
+    let mut month = Month::first(&Market { units_per_year: N::one(), ..*market });
+    let mut volume = Volume {
+        growth: months::<N>(),
+        decay: months::<N>(),
+        worth_usd: months::<N>(),
+        addressable_share: N::one(),
+        cap_units_per_year: market.cap_units_per_year,
+        peak_units_per_year: N::of(f64::INFINITY),
+    };
     let mut k = 0;
     while k < HORIZON {
-        spend = spend + month.units_per_year() * month.price_usd.now * month.discount.now;
+        volume.growth[k] = month.growth.now.save();
+        volume.decay[k] = month.decay.now.save();
+        volume.worth_usd[k] = (month.price_usd.now * month.discount.now / MONTHS_PER_YEAR).save();
         month.step();
         k += 1;
     }
-    spend / MONTHS_PER_YEAR
+    volume
+}
+
+impl<N: Number> Volume<N> {
+    /// The value of all months at `units_per_year` of today's demand.
+    #[inline(always)]
+    pub fn value_usd(&self, units_per_year: N) -> N {
+        let mut total = N::zero();
+        let mut k = 0;
+        while k < HORIZON {
+            let demand =
+                (units_per_year * N::restore(self.growth[k])).min(self.cap_units_per_year) * N::restore(self.decay[k]);
+            let bought = (self.addressable_share * demand).min(self.peak_units_per_year);
+            total = total + bought * N::restore(self.worth_usd[k]);
+            k += 1;
+        }
+        total
+    }
+
+    /// Today's demand at which the value is `target_usd`; infinite where it stays below at the most that is looked for.
+    ///
+    /// Bisection in its logarithm, then one Newton step: the value is piecewise linear, so that the step is exact and
+    /// carries the derivative.
+    #[inline(always)]
+    pub fn units_worth(&self, target_usd: N) -> N {
+        /// No volume is looked for beyond this many units a year.
+        const MOST_UNITS_PER_YEAR: f64 = 1e15;
+        const LN_MOST: f64 = 34.538_776_394_910_684;
+        const LN_LEAST: f64 = -40.0;
+        const HALVINGS: u32 = 56;
+        /// Distance, as a share, over which the slope at the root is taken.
+        const NUDGE: f64 = 1e-7;
+        let (mut low, mut high) = (N::of(LN_LEAST), N::of(LN_MOST));
+        let mut reached = target_usd;
+        let mut root = N::one();
+        let mut rise = N::zero();
+        let mut units = N::zero();
+        // Step 0 looks at the most, then the halvings, then the slope from two sides, then the Newton step.
+        let mut step = 0;
+        while step <= HALVINGS + 3 {
+            let middle = (low + high) * 0.5;
+            let at = match step {
+                0 => N::of(MOST_UNITS_PER_YEAR),
+                s if s <= HALVINGS => middle.exp(),
+                s if s == HALVINGS + 1 => root * (1.0 + NUDGE),
+                s if s == HALVINGS + 2 => root * (1.0 - NUDGE),
+                _ => root,
+            };
+            let value = self.value_usd(at);
+            match step {
+                0 => reached = value,
+                s if s <= HALVINGS => {
+                    let enough = target_usd.constant().le(value.constant());
+                    high = N::select(enough, middle, high);
+                    low = N::select(enough, low, middle);
+                    root = N::select(enough, at, root).constant();
+                }
+                s if s == HALVINGS + 1 => rise = value.constant(),
+                s if s == HALVINGS + 2 => rise = rise - value.constant(),
+                _ => {
+                    let steps = N::zero().lt(rise);
+                    let slope = N::select(steps, rise / (root * (2.0 * NUDGE)), N::one());
+                    units = N::select(steps, (root - (value - target_usd) / slope).positive_part(), root);
+                }
+            }
+            step += 1;
+        }
+        let some = N::zero().lt(target_usd);
+        N::select(target_usd.le(reached), N::select(some, units, N::zero()), N::of(f64::INFINITY))
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct Payments<N> {
 
 /// What the payments of all branches share.
 #[derive(Clone, Copy)]
-struct Discounting<N> {
+pub struct Discounting<N> {
     /// 1 / rate; 0 at no rate.
     per_rate: N,
     /// Whether rate × months is far enough from 0 on all rows for 1 - e^-y to keep its digits.
@@ -47,7 +47,7 @@ const NEAR_ZERO: f64 = 1e-3;
 
 impl<N: Number> Discounting<N> {
     #[inline(always)]
-    fn new(payments: &Payments<N>, planned_months: N) -> Self {
+    pub fn new(payments: &Payments<N>, planned_months: N) -> Self {
         let rate = payments.rate;
         let no_rate = rate.eq(N::zero());
         Discounting {
@@ -121,6 +121,7 @@ pub struct Programme<'a, N: Number> {
     pub law: LaunchLaw<N>,
     pub saving: &'a Saving<N>,
     pub payments: Payments<N>,
+    pub discounting: Discounting<N>,
     /// Discount factors at the months' beginnings.
     pub discounts: Months<N>,
 }
@@ -199,7 +200,7 @@ impl<N: Number> Programme<'_, N> {
     #[inline(always)]
     fn each_branch(&self, mut visit: impl FnMut(Branch<N>, BranchPayments<N>)) {
         let payments = &self.payments;
-        let shared = Discounting::new(payments, self.law.planned_months);
+        let shared = &self.discounting;
         let mut lead = shared.lead;
         let over_a_respin = N::one() / shared.over_a_respin;
         let mut power = N::one();
@@ -214,7 +215,7 @@ impl<N: Number> Programme<'_, N> {
                 let after_tapeout = payments.respin_months * (branch.respins as f64);
                 respins_discounted = respins_discounted + N::select(after_tapeout.le(room), power, N::zero());
             }
-            visit(branch, BranchPayments::new(payments, &shared, &branch, lead, respins_discounted));
+            visit(branch, BranchPayments::new(payments, shared, &branch, lead, respins_discounted));
         }
     }
 

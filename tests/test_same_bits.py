@@ -151,3 +151,11 @@ def test_a_constant_is_as_a_column(wanted: dict[str, pl.DataFrame]) -> None:
     assumed = tapeout.evaluate(units, outputs, assume=values)
     columns = tapeout.evaluate(units.join(row.drop("build_units_per_year"), how="cross"), outputs)
     same(assumed, columns.select(assumed.columns))
+
+
+def test_neighbors_with_many_respins_take_no_value_away() -> None:
+    """What one row discounts over sixty long respins may not overflow because another row has that many short ones."""
+    one = tapeout.reference().with_columns(discount_rate_per_year=4.0, respin_months=120.0)
+    other = tapeout.reference().with_columns(respin_months=0.5, later_silicon_probability=0.05)
+    alone = tapeout.evaluate(one, "build")
+    same(tapeout.evaluate(pl.concat([one, other]), "build")[:1], alone)

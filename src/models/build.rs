@@ -13,10 +13,10 @@
 
 use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::LaunchLaw;
-use crate::market::{HORIZON, Market, Month, Path, lifetime_spend_usd};
+use crate::market::{HORIZON, Market, Month, Path, Volume};
 use crate::number::Number;
 use crate::risk::{Expected, Payments, Programme, discounts};
-use crate::saving::{Launches, Months, Saving, months};
+use crate::saving::{Launches, Saving, months};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
 choices!(
@@ -26,86 +26,52 @@ choices!(
 
 /// Shares of launches below which the three quantiles lie.
 const QUANTILES: [f64; 3] = [0.05, 0.5, 0.95];
-/// No volume is looked for beyond this many units a year.
-const MOST_UNITS_PER_YEAR: f64 = 1e15;
 /// Parity of prices is looked for within a century.
 const LATEST_PARITY_MONTHS: f64 = 1200.0;
 
-/// What one month's own chips are worth, for the break-even volume.
-struct Volume<N: Number> {
-    /// Demand per unit of today's demand, and its fading.
-    growth: Months<N>,
-    decay: Months<N>,
-    /// Present value of one own unit a year bought in the month, times the expected share in service.
-    worth_usd: Months<N>,
-    addressable_share: N,
-    cap_units_per_year: N,
-    peak_units_per_year: N,
-}
-
-impl<N: Number> Volume<N> {
-    #[inline(always)]
-    fn saving_usd(&self, units_per_year: N) -> N {
-        let mut total = N::zero();
-        let mut k = 0;
-        while k < HORIZON {
-            let demand =
-                (units_per_year * N::restore(self.growth[k])).min(self.cap_units_per_year) * N::restore(self.decay[k]);
-            let own = (self.addressable_share * demand).min(self.peak_units_per_year);
-            total = total + own * N::restore(self.worth_usd[k]);
-            k += 1;
-        }
-        total
-    }
-
-    /// Demand today at which the saving covers `cost_usd`; infinite where none does. Bisection in its logarithm, then one
-    /// Newton step: the saving is piecewise linear, so that the step is exact and carries the derivative.
-    #[inline(always)]
-    fn breakeven_units_per_year(&self, cost_usd: N) -> N {
-        const HALVINGS: u32 = 56;
-        let pays = cost_usd.lt(self.saving_usd(N::of(MOST_UNITS_PER_YEAR)));
-        let (mut low, mut high) = (N::of(-40.0), N::of(MOST_UNITS_PER_YEAR).ln());
-        let mut i = 0;
-        while i < HALVINGS {
-            let middle = (low + high) * 0.5;
-            let enough = cost_usd.constant().le(self.saving_usd(middle.exp()).constant());
-            high = N::select(enough, middle, high);
-            low = N::select(enough, low, middle);
-            i += 1;
-        }
-        let root = high.constant().exp();
-        let nudge = 1e-7;
-        let rise = self.saving_usd(root * (1.0 + nudge)) - self.saving_usd(root * (1.0 - nudge));
-        let slope = (rise / (root * (2.0 * nudge))).constant();
-        let steps = N::zero().lt(slope);
-        let newton = root - (self.saving_usd(root) - cost_usd) / N::select(steps, slope, N::one());
-        let units = N::select(N::zero().lt(cost_usd), N::select(steps, newton.positive_part(), root), N::zero());
-        N::select(pays, units, N::of(f64::INFINITY))
-    }
-}
-
 /// Month in which the own unit first costs as much as the merchant work it replaces; infinite if never within a century.
+/// Bisection, then one Newton step, which carries the derivative.
 #[inline(always)]
 fn parity_months<N: Number>(lead_usd: impl Fn(N) -> N) -> N {
     const HALVINGS: u32 = 60;
+    /// Months over which the slope at the root is taken.
+    const NUDGE: f64 = 1e-4;
     let (mut low, mut high) = (N::zero(), N::of(LATEST_PARITY_MONTHS));
-    let lasts = N::zero().lt(lead_usd(high));
-    let mut i = 0;
-    while i < HALVINGS {
-        let middle = (low + high) * 0.5;
-        let cheaper = N::zero().lt(lead_usd(middle).constant());
-        low = N::select(cheaper, middle, low);
-        high = N::select(cheaper, high, middle);
-        i += 1;
+    let (mut now, mut last, mut fall) = (N::zero(), N::zero(), N::zero());
+    let mut months = N::zero();
+    // The two ends, the halvings, the slope from two sides, the Newton step.
+    let mut step = 0;
+    while step < HALVINGS + 5 {
+        let root = high.constant();
+        let at = match step {
+            0 => N::zero(),
+            1 => N::of(LATEST_PARITY_MONTHS),
+            s if s < HALVINGS + 2 => (low + high) * 0.5,
+            s if s == HALVINGS + 2 => root - NUDGE,
+            s if s == HALVINGS + 3 => root + NUDGE,
+            _ => root,
+        };
+        let lead = lead_usd(at);
+        match step {
+            0 => now = lead,
+            1 => last = lead,
+            s if s < HALVINGS + 2 => {
+                let cheaper = N::zero().lt(lead.constant());
+                low = N::select(cheaper, at, low);
+                high = N::select(cheaper, high, at);
+            }
+            s if s == HALVINGS + 2 => fall = lead.constant(),
+            s if s == HALVINGS + 3 => fall = fall - lead.constant(),
+            _ => {
+                let steps = N::zero().lt(fall);
+                let newton = root + lead * (2.0 * NUDGE) / N::select(steps, fall, N::one());
+                months = N::select(steps, newton.positive_part(), root);
+            }
+        }
+        step += 1;
     }
-    let nudge = 1e-4;
-    let root = high.constant();
-    let slope = ((lead_usd(root + nudge) - lead_usd(root - nudge)) / (2.0 * nudge)).constant();
-    let steps = slope.lt(N::zero()) & N::zero().lt(root);
-    let newton = root - lead_usd(root) / N::select(steps, slope, N::one());
-    let ahead_at_all = N::zero().lt(lead_usd(N::zero()));
-    let months = N::select(ahead_at_all, N::select(steps, newton.positive_part(), root), N::zero());
-    N::select(lasts, N::of(f64::INFINITY), months)
+    let lasts = N::zero().lt(last);
+    N::select(lasts, N::of(f64::INFINITY), N::select(N::zero().lt(now), months, N::zero()))
 }
 
 model! {
@@ -204,6 +170,7 @@ model! {
         let mut month = Month::first(&market);
         let mut growth_path = Path::new(N::one(), market.growth_per_year.ln_1p());
         let mut flow_usd = months::<N>();
+        let mut merchant_usd = months::<N>();
         let mut displaced_usd = months::<N>();
         let mut worth_usd = months::<N>();
         let mut growth = months::<N>();
@@ -232,6 +199,7 @@ model! {
             if wants_service {
                 displaced_usd[k] = (own_units * month.price_usd.now * today).save();
                 worth_usd[k] = (unit_saving_usd * today).save();
+                merchant_usd[k] = (month.price_usd.now * month.discount.now / MONTHS_PER_YEAR).save();
                 growth[k] = growth_path.now.save();
                 decay[k] = month.decay.now.save();
             }
@@ -333,7 +301,7 @@ model! {
         ));
         let covered = programme_nre_pv_usd.le(cumulative_usd);
         let build_payback_months = N::select(covered, paid_back, N::of(f64::INFINITY));
-        let volume = Volume {
+        let mut volume = Volume {
             growth,
             decay,
             worth_usd,
@@ -342,12 +310,15 @@ model! {
             peak_units_per_year: x.build_peak_units_per_year,
         };
         let build_breakeven_units_per_year =
-            if wants_volume { volume.breakeven_units_per_year(programme_nre_pv_usd) } else { N::zero() };
-        let breaks_even = build_breakeven_units_per_year.lt(N::of(f64::INFINITY));
+            if wants_volume { volume.units_worth(programme_nre_pv_usd) } else { N::zero() };
+        let breaks_even = build_breakeven_units_per_year.lt(N::of(INFINITE));
         let build_breakeven_inference_usd = if wanted.build_breakeven_inference_usd {
+            // All demand at merchant prices instead of the own units' saving.
+            volume.worth_usd = merchant_usd;
+            volume.addressable_share = N::one();
+            volume.peak_units_per_year = N::of(INFINITE);
             let scale = N::select(breaks_even, build_breakeven_units_per_year, N::one());
-            let inference_usd = lifetime_spend_usd(&Market { units_per_year: scale, ..market });
-            N::select(breaks_even, inference_usd, N::of(f64::INFINITY))
+            N::select(breaks_even, volume.value_usd(scale), N::of(INFINITE))
         } else {
             N::zero()
         };

@@ -6,7 +6,7 @@
 //! D₀ counts own units bought a year: one own unit does the work of build_performance_ratio merchant units. It is given, or
 //! follows from yearly spending, or from inference as a multiple of the training cost. Definitions.
 
-use crate::market::{HORIZON, Market, lifetime_spend_usd};
+use crate::market::{HORIZON, Market, merchant_volume};
 use crate::number::Number;
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
@@ -54,7 +54,7 @@ model! {
             decline_per_year: x.build_merchant_decline_per_year,
             discount_rate_per_year: x.discount_rate_per_year,
         };
-        let lifetime_inference_usd = given.lifetime_inference_usd(lifetime_spend_usd(&market));
+        let lifetime_inference_usd = given.lifetime_inference_usd(merchant_volume(&market).value_usd(x.build_units_per_year));
         Outputs { lifetime_inference_usd }
     }
 }
@@ -89,42 +89,8 @@ pub mod by_spend {
 
 /// Demand from inference as a multiple of the training cost.
 pub mod by_ratio {
-    use super::{DemandStatus, HUGE, Market, NONE, Number, lifetime_spend_usd};
+    use super::{DemandStatus, HUGE, Market, NONE, Number, merchant_volume};
     use crate::variable::model;
-
-    /// Halvings of the logarithm of the scale, from 80 down to the last digit.
-    const HALVINGS: u32 = 58;
-
-    #[inline(always)]
-    fn spend<N: Number>(market: &Market<N>, units_per_year: N) -> N {
-        lifetime_spend_usd(&Market { units_per_year, ..*market })
-    }
-
-    /// D₀ whose lifetime spending is `target_usd`; NaN where the cap keeps it below. Spending rises with D₀ and is concave,
-    /// so that a bisection in ln D₀ finds the root and one Newton step gives it its last digits and its derivative.
-    #[inline(always)]
-    pub fn units_for_spend<N: Number>(market: Market<N>, target_usd: N) -> (N, N::Mask) {
-        let most = spend(&market, N::of(HUGE));
-        let reachable = target_usd.le(most);
-        let (mut low, mut high) = (N::of(-40.0), N::of(41.446_531_673_892_82)); // e^high = HUGE
-        let mut i = 0;
-        while i < HALVINGS {
-            let middle = (low + high) * 0.5;
-            let enough = target_usd.constant().le(spend(&market, middle.exp()).constant());
-            high = N::select(enough, middle, high);
-            low = N::select(enough, low, middle);
-            i += 1;
-        }
-        let root = high.constant().exp();
-        let nudge = 1e-6;
-        let slope = ((spend(&market, root * (1.0 + nudge)) - spend(&market, root * (1.0 - nudge)))
-            / (root * (2.0 * nudge)))
-            .constant();
-        let steps = N::zero().lt(slope);
-        let newton = root - (spend(&market, root) - target_usd) / N::select(steps, slope, N::one());
-        let units = N::select(steps, newton.positive_part(), root);
-        (N::select(N::zero().lt(target_usd), units, N::zero()), reachable)
-    }
 
     model! {
         /// Demand from inference as a multiple of the training cost.
@@ -157,7 +123,8 @@ pub mod by_ratio {
                 decline_per_year: x.build_merchant_decline_per_year,
                 discount_rate_per_year: x.discount_rate_per_year,
             };
-            let (units, reachable) = units_for_spend(market, x.inference_train_ratio * x.train_cost_usd);
+            let units = merchant_volume(&market).units_worth(x.inference_train_ratio * x.train_cost_usd);
+            let reachable = units.lt(N::of(INFINITE));
             let build_units_per_year = given.build_units_per_year(N::select(reachable, units, N::of(f64::NAN)));
             let demand_status = N::select(reachable, DemandStatus::Ok.number(), DemandStatus::CapTooLow.number());
             Outputs { build_units_per_year, demand_status }

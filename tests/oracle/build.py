@@ -314,7 +314,8 @@ def evaluate(row: Row) -> Result:
         "build_npv_positive_probability": (above_zero(-tolerance), above_zero(tolerance))
     }
     quantiles: dict[str, float] = {}
-    precision = Real(1e-16 * npv_scale) or Real(1e-300)
+    size = max(np.max(np.abs(law.low)), np.max(np.abs(law.high)))
+    precision = max(Real(1e-16 * npv_scale), Real(1e-17) * size, Real(1e-300))
     for name, level in QUANTILES.items():
         q = Real(level)
         y = law.quantile(q, precision)
