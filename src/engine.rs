@@ -744,6 +744,21 @@ impl Arena {
         }
     }
 
+    /// Checks a block of a column that no equation reads.
+    fn check(&mut self, id: VariableId, column: &Column, rows_of: RowsOf, from: usize, rows: usize, found: &mut Found) {
+        let variable = &registry().variables[id];
+        for i in 0..rows {
+            let row = rows_of.row(from + i);
+            let value = column.value(row);
+            if !variable.allows(value) && !column.is_null(row) {
+                found.note(id, row, value);
+                if self.invalid[i] == 0 {
+                    self.invalid[i] = u16::try_from(id + 1).unwrap_or(u16::MAX);
+                }
+            }
+        }
+    }
+
     /// Writes a block's answers to their rows.
     fn store(
         &mut self,
@@ -903,12 +918,22 @@ fn task(
     let mut arena = Arena::new(layout, settings, &mut found);
     // A constant out of bounds spoils every row.
     let spoilt = found.columns.keys().next().copied();
+    // Columns the plan does not read are held to their declarations too.
+    let unread: Vec<(VariableId, &Column)> = request
+        .columns
+        .iter()
+        .filter(|(id, _)| !layout.slots.contains_key(*id) && !Request::is_choice(**id))
+        .map(|(id, column)| (*id, column))
+        .collect();
     let mut from = 0;
     while from < rows && !stop.load(Ordering::Relaxed) {
         let count = settings.block.min(rows - from);
         arena.load(layout, request, rows_of, from, count, &mut found);
         if let Some(id) = spoilt {
             arena.invalid[..count].fill(u16::try_from(id + 1).unwrap_or(u16::MAX));
+        }
+        for (id, column) in &unread {
+            arena.check(*id, column, rows_of, from, count, &mut found);
         }
         for &step in &layout.steps {
             arena.step(layout, step, settings.level, count);

@@ -126,20 +126,24 @@ impl<N: Number> LaunchLaw<N> {
     /// P(T <= deadline).
     #[inline(always)]
     pub fn on_time_probability(&self, deadline_months: N) -> N {
+        /// Respins until even the smallest chance of later silicon leaves nothing.
+        const MOST: usize = 3000;
         let mut probability = N::zero();
-        let mut branches = self.branches();
+        let mut branches = Branches { law: *self, respins: 0, most: MOST, at_least: N::one() };
         while let Some(branch) = branches.next() {
             let overrun = deadline_months - branch.months;
-            let survival = self.overrun_survival(overrun);
             // Without an overrun the launch is at the branch's month itself, which is in time.
-            probability = probability + branch.probability * (-survival + 1.0);
+            probability = probability + branch.probability * (-self.overrun_survival(overrun) + 1.0);
+            if N::all(overrun.lt(N::zero())) {
+                break;
+            }
         }
         probability
     }
     /// 0, 1, 2, … respins, while any row still has a chance of that many.
     #[inline(always)]
     pub fn branches(self) -> Branches<N> {
-        Branches { law: self, respins: 0, at_least: N::one() }
+        Branches { law: self, respins: 0, most: MOST_RESPINS, at_least: N::one() }
     }
 }
 
@@ -154,6 +158,7 @@ pub struct Branch<N> {
 pub struct Branches<N> {
     law: LaunchLaw<N>,
     respins: usize,
+    most: usize,
     /// Chance of as many respins or more.
     at_least: N,
 }
@@ -163,12 +168,12 @@ impl<N: Number> Iterator for Branches<N> {
     #[inline(always)]
     fn next(&mut self) -> Option<Branch<N>> {
         let negligible = self.at_least.lt(N::of(NEGLIGIBLE));
-        if self.respins > MOST_RESPINS || (self.respins > 1 && N::all(negligible)) {
+        if self.respins > self.most || (self.respins > 1 && N::all(negligible)) {
             return None;
         }
         let good = if self.respins == 0 { self.law.first_probability } else { self.law.later_probability };
-        let stops_here = if self.respins == MOST_RESPINS { self.at_least } else { self.at_least * good };
-        #[expect(clippy::cast_precision_loss, reason = "at most 59")]
+        let stops_here = if self.respins == self.most { self.at_least } else { self.at_least * good };
+        #[expect(clippy::cast_precision_loss, reason = "at most 3000")]
         let count = self.respins as f64;
         let branch = Branch {
             respins: self.respins,

@@ -225,6 +225,6 @@ mod tests {
         assert_eq!(month.decay.now, 1.0);
         assert_eq!(month.units_per_year(), 1000.0);
         let none = Market { units_per_year: 0.0, ..market() };
-        assert_eq!(lifetime_spend_usd(&none), 0.0);
+        assert_eq!(merchant_volume(&none).value_usd(0.0), 0.0);
     }
 }

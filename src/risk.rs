@@ -175,7 +175,8 @@ impl<N: Number> Sums<N> {
     }
     #[inline(always)]
     fn expected(self) -> Expected<N> {
-        let variance = self.square - self.deviation * self.deviation;
+        let mass = N::select(N::zero().lt(self.mass), self.mass, N::one());
+        let variance = self.square - self.deviation * self.deviation / mass;
         Expected { saving: self.saving, cost: self.cost, sd: variance.positive_part().sqrt() }
     }
 }
@@ -209,7 +210,9 @@ impl<N: Number> Programme<'_, N> {
         let mut branches = self.law.branches();
         while let Some(branch) = branches.next() {
             if branch.respins > 0 {
-                lead = lead * shared.over_a_respin;
+                // Beyond the horizon the lead is not read; left to grow it would overflow.
+                let begins = branch.months.lt(N::of(HORIZON_MONTHS));
+                lead = N::select(begins, lead * shared.over_a_respin, lead);
                 power = power * over_a_respin;
                 #[expect(clippy::cast_precision_loss, reason = "at most 59")]
                 let after_tapeout = payments.respin_months * (branch.respins as f64);

@@ -141,17 +141,18 @@ def _row_name(frame: pl.DataFrame, row: int, call: _Call) -> str:
 
 def _positions(frame: pl.DataFrame, series: pl.Series, names: Sequence[str], what: str, call: _Call) -> pl.Series:
     """Texts as positions in a list of names."""
+    wanted = pl.Enum(list(names))
+    if series.dtype == wanted:
+        return series.to_physical()
     texts = series.cast(pl.String)
-    mapping = {name: position for position, name in enumerate(names)}
-    codes = texts.replace_strict(mapping, default=None, return_dtype=pl.UInt32)
-    unknown = codes.is_null() & texts.is_not_null()
-    if unknown.any():
-        row = unknown.arg_max() or 0
+    codes = texts.cast(wanted, strict=False)
+    if codes.null_count() > texts.null_count():
+        row = (codes.is_null() & texts.is_not_null()).arg_max() or 0
         value = texts[row]
         raise InvalidInput(
             f"column {series.name}, {_row_name(frame, row, call)}: {value!r} is not {what}{did_you_mean(value, names)}"
         )
-    return codes
+    return codes.to_physical()
 
 
 def _column(frame: pl.DataFrame, variable: Variable, call: _Call) -> _NullableArray:

@@ -15,7 +15,7 @@ use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::LaunchLaw;
 use crate::market::{HORIZON, Market, Month, Path, Volume};
 use crate::number::Number;
-use crate::risk::{Expected, Payments, Programme, discounts};
+use crate::risk::{Discounting, Expected, Payments, Programme, discounts};
 use crate::saving::{Launches, Saving, months};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
@@ -213,6 +213,17 @@ model! {
         // Saving and cost over the launch law.
         let saving = Saving::new(&flow_usd, x.build_ramp_months, x.build_life_months);
         let rate = x.discount_rate_per_year.ln_1p() / MONTHS_PER_YEAR;
+        let payments = Payments {
+            scale: x.programme_nre_scale,
+            fixed_usd: x.programme_fixed_usd,
+            mask_usd: x.programme_mask_usd,
+            respin_usd: x.programme_respin_usd,
+            burn_usd_per_month: x.programme_burn_usd_per_month,
+            launch_usd: x.programme_launch_usd,
+            tapeout_months: x.programme_tapeout_months.min(x.programme_planned_months),
+            respin_months: x.respin_months,
+            rate,
+        };
         let programme = Programme {
             law: LaunchLaw {
                 planned_months: x.programme_planned_months,
@@ -223,17 +234,8 @@ model! {
                 overrun_months: x.programme_overrun_months,
             },
             saving: &saving,
-            payments: Payments {
-                scale: x.programme_nre_scale,
-                fixed_usd: x.programme_fixed_usd,
-                mask_usd: x.programme_mask_usd,
-                respin_usd: x.programme_respin_usd,
-                burn_usd_per_month: x.programme_burn_usd_per_month,
-                launch_usd: x.programme_launch_usd,
-                tapeout_months: x.programme_tapeout_months.min(x.programme_planned_months),
-                respin_months: x.respin_months,
-                rate,
-            },
+            payments,
+            discounting: Discounting::new(&payments, x.programme_planned_months),
             discounts: discounts(rate),
         };
         let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
@@ -258,7 +260,9 @@ model! {
         let lifetime_saving_usd = given.lifetime_saving_usd(expected.saving);
         let programme_nre_pv_usd = given.programme_nre_pv_usd(expected.cost);
         let build_npv_usd = given.build_npv_usd(lifetime_saving_usd - programme_nre_pv_usd);
-        let lifetime_saving_share = given.lifetime_saving_share(lifetime_saving_usd / x.lifetime_inference_usd);
+        let demanded = N::zero().lt(x.lifetime_inference_usd);
+        let lifetime_saving_share = given
+            .lifetime_saving_share(lifetime_saving_usd / N::select(demanded, x.lifetime_inference_usd, N::of(f64::NAN)));
         let build_npv_sd_usd = expected.sd;
 
         // Chances and quantiles. What the caller states of the mean is known at the decision and moves every outcome.
@@ -275,6 +279,7 @@ model! {
 
         // Month by month: payback, displaced spending, break-even.
         let mut paid_back = N::zero();
+        let mut covered = N::zero();
         let mut cumulative_usd = N::zero();
         let mut displaced_total_usd = N::zero();
         if let Some(launches) = &launches {
@@ -282,25 +287,25 @@ model! {
             let mut k = 0;
             while k < HORIZON {
                 let share = N::restore(in_service[k]);
-                let uncovered = cumulative_usd.lt(programme_nre_pv_usd);
                 let saved_usd = share * N::restore(flow_usd[k]);
-                let part = (programme_nre_pv_usd - cumulative_usd) / N::select(N::zero().lt(saved_usd), saved_usd, N::one());
-                paid_back = paid_back + N::select(uncovered, part.min(N::one()), N::zero());
+                let lacks_usd = programme_nre_pv_usd - cumulative_usd;
+                let part = lacks_usd / N::select(N::zero().lt(saved_usd), saved_usd, N::one());
+                covered = N::select(lacks_usd.le(N::zero()), N::one(), covered);
+                let month = N::select(lacks_usd.le(saved_usd), part.min(N::one()), N::one());
+                paid_back = paid_back + N::select(covered.eq(N::one()), N::zero(), month);
+                covered = N::select(lacks_usd.le(saved_usd), N::one(), covered);
                 cumulative_usd = cumulative_usd + saved_usd;
                 displaced_total_usd = displaced_total_usd + share * N::restore(displaced_usd[k]);
                 worth_usd[k] = (share * N::restore(worth_usd[k])).save();
                 k += 1;
             }
         }
-        let build_displaced_usd = given.build_displaced_usd(displaced_total_usd);
+        let build_displaced_usd = given.build_displaced_usd(displaced_total_usd.positive_part());
         let displaces = N::zero().lt(build_displaced_usd);
-        let build_saving_on_displaced_share = given.build_saving_on_displaced_share(N::select(
-            displaces,
-            lifetime_saving_usd / N::select(displaces, build_displaced_usd, N::one()),
-            N::zero(),
-        ));
-        let covered = programme_nre_pv_usd.le(cumulative_usd);
-        let build_payback_months = N::select(covered, paid_back, N::of(f64::INFINITY));
+        let build_saving_on_displaced_share = given.build_saving_on_displaced_share(
+            lifetime_saving_usd / N::select(displaces, build_displaced_usd, N::of(f64::NAN)),
+        );
+        let build_payback_months = N::select(covered.eq(N::one()), paid_back, N::of(INFINITE));
         let mut volume = Volume {
             growth,
             decay,

@@ -89,7 +89,7 @@ pub mod by_spend {
 
 /// Demand from inference as a multiple of the training cost.
 pub mod by_ratio {
-    use super::{DemandStatus, HUGE, Market, NONE, Number, merchant_volume};
+    use super::{DemandStatus, HUGE, INFINITE, Market, NONE, merchant_volume};
     use crate::variable::model;
 
     model! {

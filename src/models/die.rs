@@ -100,10 +100,14 @@ model! {
         let die_sellable_yield =
             given.die_sellable_yield((die_yield + rescued * x.die_systematic_yield).min(N::one()));
 
-        let fits = N::one().le(die_gross_per_wafer);
+        // A stated count is taken at its word; a computed one below 1 is none.
+        let fits = match given.die_gross_per_wafer {
+            Some(stated) => N::zero().lt(stated),
+            None => N::one().le(die_gross_per_wafer),
+        };
         let works = N::zero().lt(die_sellable_yield);
         let sold_per_wafer = die_gross_per_wafer * die_sellable_yield;
-        let priced = N::zero().lt(sold_per_wafer);
+        let priced = fits & N::zero().lt(sold_per_wafer);
         let cost_usd = x.wafer_price_usd / N::select(priced, sold_per_wafer, N::one());
         let die_cost_usd = given.die_cost_usd(N::select(priced, cost_usd, N::of(f64::NAN)));
         let die_status = N::select(

@@ -1,6 +1,6 @@
 //! What one finished accelerator costs and what a design partner charges for it.
 //!
-//!     known good die  = (die cost · sellable + die test) / Yt,   Yt = 1 - (1 - sellable) · die coverage
+//!     known good die  = (die cost · sellable + die test) / Yt,   Yt = (1 - die coverage) + sellable · die coverage
 //!     bill            = dies · known good die + memory + interposer / its yield + substrate + assembly + test
 //!     pass            = 1 - (1 - Ya) · package coverage,   Ya = (sellable/Yt)^dies · q^stacks · bond^dies · package yield
 //!     unit cost       = bill / pass
@@ -80,7 +80,7 @@ model! {
     summaries {}
     statuses {}
     equations(x, given) {
-        let die_pass_share = -((-x.die_sellable_yield + 1.0) * x.die_test_coverage) + 1.0;
+        let die_pass_share = (-x.die_test_coverage + 1.0) + x.die_sellable_yield * x.die_test_coverage;
         let tests_something = N::zero().lt(die_pass_share);
         let die_pass_share = N::select(tests_something, die_pass_share, N::of(f64::NAN));
         let untested_die_usd = x.die_cost_usd * x.die_sellable_yield;
@@ -106,7 +106,7 @@ model! {
             * x.memory_quality.pow(x.package_memory_stacks)
             * bonds_hold
             * x.package_yield;
-        let package_pass_share = given.package_pass_share(-((-package_good + 1.0) * x.package_test_coverage) + 1.0);
+        let package_pass_share = given.package_pass_share((-x.package_test_coverage + 1.0) + package_good * x.package_test_coverage);
         let some_pass = N::zero().lt(package_pass_share);
         let failed_per_passed = (-package_pass_share + 1.0) / N::select(some_pass, package_pass_share, N::of(f64::NAN));
         let asic_package_loss_usd = given.asic_package_loss_usd(asic_bom_usd * failed_per_passed);

@@ -101,7 +101,7 @@ model! {
     }
     statuses {}
     equations(x, given) {
-        let squeeze = x.design_compressible_share / x.design_speedup - x.design_compressible_share + 1.0;
+        let squeeze = (-x.design_compressible_share + 1.0) + x.design_compressible_share / x.design_speedup;
         let design_months = x.programme_architecture_months + x.programme_rtl_months + x.programme_physical_months;
         let programme_freeze_months = given.programme_freeze_months(x.programme_architecture_months * squeeze);
         let programme_tapeout_months = given.programme_tapeout_months(design_months * squeeze);
