@@ -54,7 +54,7 @@ pub fn perfect_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: 
 /// Share of dies with at least one bad unit, no more than are spare, and nothing else wrong.
 #[inline(always)]
 pub fn rescued_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: N, units: Units<N>) -> N {
-    if N::all(units.spare.lt(N::one())) && !N::all(N::one().le(units.spare)) {
+    if N::shortcut(units.spare.lt(N::one())) {
         return N::zero();
     }
     match model {

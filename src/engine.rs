@@ -796,8 +796,8 @@ impl Arena {
     }
 }
 
-/// What an input no wanted output reads is taken from.
-static UNREAD: Rows = [1.0; BLOCK];
+/// What an input no wanted output reads is taken from: should one read it all the same, its answer is null and not wrong.
+static UNREAD: Rows = [f64::NAN; BLOCK];
 
 /// A vector of `rows` values, or the knowledge that there is no memory for it.
 fn reserve<T: Clone + Default>(rows: usize) -> Result<Vec<T>, Stopped> {

@@ -59,7 +59,7 @@ impl<N: Number> Shape<N> {
     )]
     fn new(rows: N) -> Self {
         let largest = (rows.highest().max(0.0) as usize).min(LARGEST_SHAPE);
-        Shape { rows, largest, same: N::all(rows.eq(N::of(largest as f64))) }
+        Shape { rows, largest, same: N::shortcut(rows.eq(N::of(largest as f64))) }
     }
     /// P(G > x) by Erlang's sum, and the next term, e^-z z^s / s!: their sum is the survival of shape s + 1.
     #[inline(always)]
@@ -134,7 +134,7 @@ impl<N: Number> LaunchLaw<N> {
             let overrun = deadline_months - branch.months;
             // Without an overrun the launch is at the branch's month itself, which is in time.
             probability = probability + branch.probability * (-self.overrun_survival(overrun) + 1.0);
-            if N::all(overrun.lt(N::zero())) {
+            if N::shortcut(overrun.lt(N::zero())) {
                 break;
             }
         }

@@ -134,20 +134,17 @@ impl<N: Number> Volume<N> {
         total
     }
 
-    /// Today's demand at which the value is `target_usd`; infinite where it stays below at the most that is looked for.
+    /// Today's demand at which the value is `target_usd`; infinite where it stays below at `most_units_per_year`.
     ///
     /// Bisection in its logarithm, then one Newton step: the value is piecewise linear, so that the step is exact and
     /// carries the derivative.
     #[inline(always)]
-    pub fn units_worth(&self, target_usd: N) -> N {
-        /// No volume is looked for beyond this many units a year.
-        const MOST_UNITS_PER_YEAR: f64 = 1e15;
-        const LN_MOST: f64 = 34.538_776_394_910_684;
+    pub fn units_worth(&self, target_usd: N, most_units_per_year: f64) -> N {
         const LN_LEAST: f64 = -40.0;
         const HALVINGS: u32 = 56;
         /// Distance, as a share, over which the slope at the root is taken.
         const NUDGE: f64 = 1e-7;
-        let (mut low, mut high) = (N::of(LN_LEAST), N::of(LN_MOST));
+        let (mut low, mut high) = (N::of(LN_LEAST), N::of(most_units_per_year).ln());
         let mut reached = target_usd;
         let mut root = N::one();
         let mut rise = N::zero();
@@ -157,7 +154,7 @@ impl<N: Number> Volume<N> {
         while step <= HALVINGS + 3 {
             let middle = (low + high) * 0.5;
             let at = match step {
-                0 => N::of(MOST_UNITS_PER_YEAR),
+                0 => N::of(most_units_per_year),
                 s if s <= HALVINGS => middle.exp(),
                 s if s == HALVINGS + 1 => root * (1.0 + NUDGE),
                 s if s == HALVINGS + 2 => root * (1.0 - NUDGE),

@@ -37,6 +37,11 @@ pub trait Number:
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
     /// Whether the mask holds on every row: only to leave a loop early, never to choose a value.
     fn all(mask: Self::Mask) -> bool;
+    /// The same, to take a shortcut that reads less: the tracer takes none.
+    #[inline(always)]
+    fn shortcut(mask: Self::Mask) -> bool {
+        Self::all(mask)
+    }
     /// The largest of the rows: only to bound a loop.
     fn highest(self) -> f64;
     fn sqrt(self) -> Self;
@@ -587,6 +592,9 @@ impl Number for Needs {
     }
     fn all(_: Needs) -> bool {
         true
+    }
+    fn shortcut(_: Needs) -> bool {
+        false
     }
     fn highest(self) -> f64 {
         1.0

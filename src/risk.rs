@@ -52,7 +52,7 @@ impl<N: Number> Discounting<N> {
         let no_rate = rate.eq(N::zero());
         Discounting {
             per_rate: N::select(no_rate, N::zero(), N::one() / N::select(no_rate, N::one(), rate)),
-            far_from_zero: N::all(N::of(NEAR_ZERO).le((rate * planned_months).abs())),
+            far_from_zero: N::shortcut(N::of(NEAR_ZERO).le((rate * planned_months).abs())),
             lead: (rate * (planned_months - payments.tapeout_months)).exp(),
             over_a_respin: (rate * payments.respin_months).exp(),
             horizon: (-(rate * HORIZON_MONTHS)).exp(),
@@ -305,7 +305,7 @@ impl<N: Number> Programme<'_, N> {
                 let starts_above = N::select(level.lt(outcome.before), N::one(), N::zero());
                 let ends_above = N::select(level.lt(outcome.after), N::one(), N::zero());
                 let mut share = starts_above;
-                if !N::all(starts_above.eq(ends_above)) {
+                if !N::shortcut(starts_above.eq(ends_above)) {
                     let rise = outcome.after - outcome.before;
                     let flat = rise.eq(N::zero());
                     let way = (level - outcome.before) / N::select(flat, N::one(), rise);

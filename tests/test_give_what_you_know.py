@@ -345,3 +345,24 @@ def test_resolve_says_where_values_come_from() -> None:
     assert origins["die_width_mm", "model"] == 2
     assert origins["die_scribe_mm", "default"] == 2
     assert all(lines["source"].is_not_null())
+
+
+def test_an_output_reads_what_resolve_lists_and_nothing_else() -> None:
+    """What the trace of needs leaves out must not matter: each output alone, from the columns that it is said to read."""
+    whole = tapeout.reference().with_columns(
+        decline_chip_factor=pl.lit(5.0),
+        decline_architecture_factor=pl.lit(2.0),
+        decline_software_factor=pl.lit(40.0),
+        decline_years=pl.lit(5.0),
+        decline_software_overlap=pl.lit(0.2),
+        inference_train_ratio=pl.lit(3.0),
+        programme_overrun_shape=pl.lit(3),
+    )
+    declared = tapeout.variables().filter(pl.col("role").is_in(["output", "summary"]))["name"]
+    computable = [name for name in declared if "missing" not in tapeout.resolve(whole, name)["origin"]]
+    assert len(computable) > 60
+    together = tapeout.evaluate(whole, computable)
+    for name in computable:
+        origins = tapeout.resolve(whole, name).filter(pl.col("origin") == "column")["variable"]
+        alone = tapeout.evaluate(whole.select(origins.to_list()), name)
+        assert alone[name][0] == together[name][0] or name in whole.columns, name

@@ -222,13 +222,9 @@ def _series(name: str, values: np.ndarray[Any, Any], nulls: np.ndarray[Any, Any]
     if variable.kind == "number":
         series = pl.Series(name, values)
     else:
-        codes = pl.Series(name, values.astype(np.int64 if variable.kind == "integer" else np.int32))
-        if variable.kind == "choice":
-            series = codes.cast(pl.UInt32).cat.to(variable.dtype)
-        elif variable.kind == "boolean":
-            series = codes.cast(pl.Boolean)
-        else:
-            series = codes.cast(variable.dtype)
+        small = {"integer": np.int64, "date": np.int32}.get(variable.kind, np.uint8)
+        codes = pl.Series(name, values.astype(small))
+        series = codes.cat.to(variable.dtype) if variable.kind == "choice" else codes.cast(variable.dtype)
     if nulls is not None and nulls.any():
         series = pl.select(pl.when(pl.lit(pl.Series(nulls)) == 0).then(pl.lit(series)).alias(name)).to_series()
     return series
@@ -293,7 +289,13 @@ def _evaluate_eager(frame: pl.DataFrame, call: _Call) -> pl.DataFrame:
     ]
     if call.on_invalid == "null":
         new.append(_reasons(frame, result))
-    return frame.with_columns(new)
+    return _with(frame, new)
+
+
+def _with(frame: pl.DataFrame, new: Sequence[pl.Series]) -> pl.DataFrame:
+    """The frame with columns replaced in place or appended, without Polars' thread pool: it hangs in forked children."""
+    columns = {series.name: series for series in frame.get_columns()} | {series.name: series for series in new}
+    return pl.DataFrame(list(columns.values()))
 
 
 def _evaluate_lazy(frame: pl.LazyFrame, call: _Call) -> pl.LazyFrame:

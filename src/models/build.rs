@@ -26,6 +26,8 @@ choices!(
 
 /// Shares of launches below which the three quantiles lie.
 const QUANTILES: [f64; 3] = [0.05, 0.5, 0.95];
+/// No volume is looked for beyond this many units a year.
+const MOST_UNITS_PER_YEAR: f64 = 1e15;
 /// Parity of prices is looked for within a century.
 const LATEST_PARITY_MONTHS: f64 = 1200.0;
 
@@ -315,7 +317,7 @@ model! {
             peak_units_per_year: x.build_peak_units_per_year,
         };
         let build_breakeven_units_per_year =
-            if wants_volume { volume.units_worth(programme_nre_pv_usd) } else { N::zero() };
+            if wants_volume { volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR) } else { N::zero() };
         let breaks_even = build_breakeven_units_per_year.lt(N::of(INFINITE));
         let build_breakeven_inference_usd = if wanted.build_breakeven_inference_usd {
             // All demand at merchant prices instead of the own units' saving.

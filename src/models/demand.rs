@@ -7,7 +7,6 @@
 //! follows from yearly spending, or from inference as a multiple of the training cost. Definitions.
 
 use crate::market::{HORIZON, Market, merchant_volume};
-use crate::number::Number;
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
 const _: () = assert!(HORIZON == 120, "the pages say 120 months");
@@ -123,7 +122,7 @@ pub mod by_ratio {
                 decline_per_year: x.build_merchant_decline_per_year,
                 discount_rate_per_year: x.discount_rate_per_year,
             };
-            let units = merchant_volume(&market).units_worth(x.inference_train_ratio * x.train_cost_usd);
+            let units = merchant_volume(&market).units_worth(x.inference_train_ratio * x.train_cost_usd, HUGE);
             let reachable = units.lt(N::of(INFINITE));
             let build_units_per_year = given.build_units_per_year(N::select(reachable, units, N::of(f64::NAN)));
             let demand_status = N::select(reachable, DemandStatus::Ok.number(), DemandStatus::CapTooLow.number());
