@@ -364,5 +364,7 @@ def test_an_output_reads_what_resolve_lists_and_nothing_else() -> None:
     together = tapeout.evaluate(whole, computable)
     for name in computable:
         origins = tapeout.resolve(whole, name).filter(pl.col("origin") == "column")["variable"]
+        if origins.is_empty():  # a constant: a frame without columns has no rows
+            continue
         alone = tapeout.evaluate(whole.select(origins.to_list()), name)
         assert alone[name][0] == together[name][0] or name in whole.columns, name
