@@ -45,6 +45,8 @@ def problems(
         if any(size > LARGEST for size in want["_scale"].values()):
             continue
         for name in outputs:
+            if name in want.get("_undetermined", ()):
+                continue
             allowed = tolerance(name, line) if callable(tolerance) else tolerance
             wrong = difference(answer[name], want[name], want["_scale"].get(name), want["_range"].get(name))
             if not wrong <= allowed:
@@ -150,7 +152,7 @@ def clamped_die(line: Row) -> dict[str, Any]:
     return out
 
 
-INTEGRAL = 1e-9
+INTEGRAL = 1e-12
 CASES["die"] = (clamped_die, DIE_LIMITS)
 # The probability of a launch in time ends with 59 respins; of 0.4 and more nothing is left then.
 CASES["programme"] = (programme.evaluate, {"later_silicon_probability": (0.4, 1.0)})
@@ -184,7 +186,7 @@ def test_typical_dies_with_spare_units(seed: int) -> None:
         for line in scenarios.rows(generator, names, 60, {**typical, **DIE_LIMITS, "die_critical_layers": (1, 12)})
     ]
     lines = [line for line in lines if die.evaluate(line)["die_yield"] > 0.05]
-    found = problems("die", lines, die.evaluate, 1e-10)
+    found = problems("die", lines, die.evaluate, 1e-12)
     assert not found, report(found)
 
 
@@ -297,7 +299,9 @@ def build_rows(seed: int, count: int) -> list[Row]:
         if generator.random() < 0.9:
             line["programme_planned_months"] = float(generator.uniform(0, 130))
             line["programme_freeze_months"] = float(generator.uniform(0, 20))
-        # Tape-out before launch, as the programme has it.
+        # Tape-out before launch, as the programme has it: at the same moment the last respin would fall on the horizon
+        # itself, and rounding decide whether it is paid.
+        line["programme_planned_months"] = max(float(line["programme_planned_months"]), 0.5)
         line["programme_tapeout_months"] = float(line["programme_planned_months"] * generator.uniform(0, 0.9))
         for name in ("build_life_months", "build_ramp_months", "programme_overrun_months"):
             if generator.random() < 0.05:
@@ -322,10 +326,8 @@ def build_oracle(line: Row) -> dict[str, Any]:
         scale["lifetime_saving_share"] = scale["lifetime_saving_usd"] / line["lifetime_inference_usd"]
     if out["build_displaced_usd"] > displaced:
         scale["build_saving_on_displaced_share"] = scale["lifetime_saving_usd"] / out["build_displaced_usd"]
-    elif out["build_saving_on_displaced_share"] is None:  # a test of its own
-        out["build_saving_on_displaced_share"] = 0.0
-    else:
-        out["_range"]["build_saving_on_displaced_share"] = (-math.inf, math.inf)
+    else:  # nothing is displaced but for rounding and the dropped tail: a ratio to it is noise, or null
+        out["_undetermined"] = ("build_saving_on_displaced_share",)
     if out["build_parity_months"] > 1200:  # of a century
         out["build_parity_months"] = math.inf
     return out
@@ -337,12 +339,8 @@ def passed_over(name: str, line: Row) -> bool:
     match name:
         case "build_parity_months":  # the opex saving counts for the core; and own units that are dearer at first
             return bool(line["build_opex_saving_usd"] != 0 or own >= merchant)
-        case "build_payback_months":  # the core wants the saving to stay above the cost
-            return not line["build_stop_when_dearer"]
         case "lifetime_saving_share":
             return bool(line["lifetime_inference_usd"] == 0)
-        case "build_saving_on_displaced_share":  # 0 where nothing is displaced
-            return bool(merchant == 0 or line["build_units_per_year"] == 0)
         case "build_breakeven_units_per_year" | "build_breakeven_inference_usd" | "build_status":
             return bool(line["programme_nre_scale"] == 0)
     return False
