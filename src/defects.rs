@@ -118,7 +118,7 @@ fn rescued<N: Number>(lambda: N, units: Units<N>) -> N {
 /// x = (1 + 1/a) e^z, z = t - e^-t / (a + 1): the tail towards x = 0, long where defects cluster, ends as fast as the other.
 #[inline(always)]
 fn over_gamma<N: Number>(lambda: N, alpha: N, units: Units<N>) -> N {
-    const POINTS: u32 = 96;
+    const POINTS: u32 = 160;
     /// The weight is cut where it is e^-40.
     const DEPTH: f64 = 40.0;
     const LN_DEPTH: f64 = 3.688_879_454_113_936;
@@ -166,10 +166,10 @@ fn over_unit_interval<N: Number>(f: impl Fn(N, N) -> N) -> N {
 /// rule in y, z = e^y.
 #[inline(always)]
 fn over_one_sided_stable<N: Number>(lambda: N, units: Units<N>) -> N {
-    const STEP: f64 = 0.125;
+    const STEP: f64 = 0.0625;
     /// e^-38 at the left end, e^(-e^5.2 / 2) at the right.
-    const FIRST: i32 = -304;
-    const LAST: i32 = 21;
+    const FIRST: i32 = -608;
+    const LAST: i32 = 42;
     const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
     let mut sum = N::zero();
     let mut i = FIRST;

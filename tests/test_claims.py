@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import tapeout
 from scipy import stats
+
+import tapeout
 from tapeout import _claims
 from tapeout._claim_card import InvalidCard, load
 from tapeout._claim_result import ClaimResult, DefinitionResult

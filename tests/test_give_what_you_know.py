@@ -348,7 +348,7 @@ def test_resolve_says_where_values_come_from() -> None:
 
 
 def test_an_output_reads_what_resolve_lists_and_nothing_else() -> None:
-    """What the trace of needs leaves out must not matter: each output alone, from the columns that it is said to read."""
+    """What the trace of needs leaves out must not matter: each output alone, from what it is said to read."""
     whole = tapeout.reference().with_columns(
         decline_chip_factor=pl.lit(5.0),
         decline_architecture_factor=pl.lit(2.0),

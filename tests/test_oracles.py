@@ -131,7 +131,7 @@ def clamped_die(line: Row) -> dict[str, Any]:
     """The die oracle, with what the core says of a given die_yield and of the means over clustered defects.
 
     Spares add to a given share of perfect dies at most what makes all good. A mean over a law of defect density is an
-    integral by 160 to 330 points; its absolute error is below 1e-9, and relative to a small yield it is larger.
+    integral by 100 to 650 points; its absolute error is below 1e-12, and relative to a small yield it is larger.
     """
     out = die.evaluate(line)
     if line.get("die_sellable_yield") is None and out["die_sellable_yield"] > 1:

@@ -184,8 +184,8 @@ def _ahead(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 def _counted(card: Card, survey: bool) -> list[Definition]:
     """The definitions counted on a batch.
 
-    All of them on the first; on the others the headline and what its own evaluations answer too. The monthly model takes
-    most of the time, and 65,536 rows tell an alternative definition's share to 0.002.
+    All of them on the first; on the others the headline and what its own evaluations answer too. The monthly model
+    takes most of the time, and 65,536 rows tell an alternative definition's share to 0.002.
     """
 
     def scenarios(definition: Definition) -> set[Scenario]:

@@ -36,13 +36,17 @@ def _checked(frame: pl.DataFrame, kind: str, where: str) -> pl.DataFrame:
     needed = ("name", "variable", "value", "date")
     missing = [name for name in needed if name not in frame.columns]
     if missing:
-        raise InvalidInput(f"catalog {where}: no column {', '.join(missing)}; each number is a row of name, variable, value, date")
+        raise InvalidInput(
+            f"catalog {where}: no column {', '.join(missing)}; each number is a row of name, variable, value, date"
+        )
     known = set(_shipped(kind)["variable"])
     for name in frame["variable"].unique():
         if name not in known:
             raise InvalidInput(f"catalog {where}: {name} is not a variable of {kind}{did_you_mean(name, known)}")
     full = frame.with_columns(
-        pl.lit("").cast(dtype).alias(name) for name, dtype in SCHEMA.items() if name not in frame.columns and dtype == pl.String
+        pl.lit("").cast(dtype).alias(name)
+        for name, dtype in SCHEMA.items()
+        if name not in frame.columns and dtype == pl.String
     )
     return full.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
 

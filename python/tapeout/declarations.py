@@ -183,7 +183,7 @@ def variables() -> pl.DataFrame:
                 "choices": [],
             }
         )
-    schema = {
+    schema: dict[str, Any] = {
         "name": pl.String,
         "kind": pl.String,
         "unit": pl.String,
@@ -206,5 +206,10 @@ def variables() -> pl.DataFrame:
 def models() -> pl.DataFrame:
     """Every model: name, what it says, the names of its inputs and outputs."""
     rows = [line for line in _core.models() if line[3]]
-    schema = {"name": pl.String, "meaning": pl.String, "inputs": pl.List(pl.String), "outputs": pl.List(pl.String)}
+    schema: dict[str, Any] = {
+        "name": pl.String,
+        "meaning": pl.String,
+        "inputs": pl.List(pl.String),
+        "outputs": pl.List(pl.String),
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")

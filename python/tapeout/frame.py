@@ -78,13 +78,15 @@ def _check_names(columns: Sequence[str], assume: Mapping[str, Value], strict: bo
         for name in columns:
             if name not in names and (meant := near_miss(name, known)):
                 raise InvalidInput(
-                    f"column {name}: not a variable, but nearly {meant}; rename it, or pass strict=False to let it through"
+                    f"column {name}: not a variable, but nearly {meant}; rename it, or let it through by strict=False"
                 )
     for name in [*columns, *assume]:
         variable = declared().get(name)
         if variable is not None and variable.role == "summary":
             inputs = "give the inputs of its model instead"
-            raise InvalidInput(f"{name}: computed from the others and read by none, so it can be asked for but not given; {inputs}")
+            raise InvalidInput(
+                f"{name}: computed from the others and read by none, so it can be asked for but not given; {inputs}"
+            )
 
 
 def _wanted(variable: Variable) -> str:
@@ -169,7 +171,9 @@ def _column(frame: pl.DataFrame, variable: Variable, call: _Call) -> _NullableAr
     return _array(series)
 
 
-def _fields(name: str, kind: str, known: Mapping[str, Mapping[str, float]], names: Sequence[str]) -> dict[str, list[float]]:
+def _fields(
+    name: str, kind: str, known: Mapping[str, Mapping[str, float]], names: Sequence[str]
+) -> dict[str, list[float]]:
     """For each variable of a key's catalog the entries' values, NaN where an entry has none."""
     prefix = KEYS[name].prefix
     catalog_variables = dict.fromkeys(variable for entry in known.values() for variable in entry)
@@ -207,11 +211,11 @@ def _keys(frame: pl.DataFrame, call: _Call) -> tuple[list[_KeyArgument], list[st
 
 
 def _arguments(frame: pl.DataFrame, call: _Call) -> tuple[Any, list[str]]:
-    columns = {
-        name: _column(frame, variable, call) for name, variable in declared().items() if name in frame.columns
-    }
+    columns = {name: _column(frame, variable, call) for name, variable in declared().items() if name in frame.columns}
     assumptions = {
-        name: _number(declared()[name], value, "assumption") for name, value in call.assume.items() if name in declared()
+        name: _number(declared()[name], value, "assumption")
+        for name, value in call.assume.items()
+        if name in declared()
     }
     keys, used = _keys(frame, call)
     return (frame.height, columns, assumptions, keys, call.outputs), used
@@ -241,12 +245,18 @@ def _problems(frame: pl.DataFrame, result: Mapping[str, Any], call: _Call) -> st
         else:
             lines.append(f"{name} = {shown} from the catalog is not {rule}")
     for why, count, row in result["bad_rows"]:
-        rows = "all rows" if count == frame.height else f"{count:,} of {frame.height:,} rows, the first {_row_name(frame, row, call)}"
+        rows = (
+            "all rows"
+            if count == frame.height
+            else f"{count:,} of {frame.height:,} rows, the first {_row_name(frame, row, call)}"
+        )
         lines.append(f"{rows}: {why}")
     if not lines:
         return None
     if call.batch:
-        row = next((bad[2] for bad in [*result["bad_columns"]]), 0) if result["bad_columns"] else result["bad_rows"][0][2]
+        row = (
+            next((bad[2] for bad in [*result["bad_columns"]]), 0) if result["bad_columns"] else result["bad_rows"][0][2]
+        )
         bad = [name for name, *_ in result["bad_columns"] if name in frame.columns]
         others = [name for name in frame.columns if name not in bad and (name in declared() or name in KEYS)]
         inputs = [*bad, *others][:_SHOWN_INPUTS]
@@ -293,7 +303,7 @@ def _evaluate_eager(frame: pl.DataFrame, call: _Call) -> pl.DataFrame:
 
 
 def _with(frame: pl.DataFrame, new: Sequence[pl.Series]) -> pl.DataFrame:
-    """The frame with columns replaced in place or appended, without Polars' thread pool: it hangs in forked children."""
+    """Columns replaced in place or appended, without Polars' thread pool, which hangs in forked children."""
     columns = {series.name: series for series in frame.get_columns()} | {series.name: series for series in new}
     return pl.DataFrame(list(columns.values()))
 
@@ -395,12 +405,13 @@ def _back_to(frame: Frame, result: pl.DataFrame) -> Frame:
     same = nw.from_native(frame, pass_through=True)
     if isinstance(same, nw.DataFrame):
         backend = same.implementation
-        back = nw.DataFrame.from_arrow(result.to_arrow(), backend=backend).to_native()
-        return back  # type: ignore[no-any-return]
-    if isinstance(same, nw.LazyFrame) and same.implementation is nw.Implementation.DUCKDB:
+        back: Frame = nw.DataFrame.from_arrow(result.to_arrow(), backend=backend).to_native()
+        return back
+    if isinstance(same, nw.LazyFrame) and str(same.implementation) == str(nw.Implementation.DUCKDB):
         import duckdb
 
-        return duckdb.from_arrow(result.to_arrow())  # type: ignore[no-any-return]
+        relation: Frame = duckdb.from_arrow(result.to_arrow())
+        return relation
     return result  # type: ignore[return-value]
 
 
@@ -445,7 +456,9 @@ def resolve(
         if origin == "catalog":
             detail = keys[int(detail)]
             bare = name.removeprefix(KEYS[detail].prefix)
-            numbers = catalog_frame(KEYS[detail].catalog, catalog=catalog, as_of=as_of).filter(pl.col("variable") == bare)
+            numbers = catalog_frame(KEYS[detail].catalog, catalog=catalog, as_of=as_of).filter(
+                pl.col("variable") == bare
+            )
             used = _entry_names(native, detail, call)
             numbers = numbers.filter(pl.col("name").is_in(used))
             source = "; ".join(dict.fromkeys(numbers["source"]))
