@@ -25,7 +25,7 @@ _QUANTILES = (0.05, 0.5, 0.95)
 Value = float | bool | str | date
 
 
-class InvalidCard(ValueError):  # noqa: N818, as InvalidInput
+class InvalidCard(ValueError):
     """A claim's file is not a card; the message names the file, the place and what would be right."""
 
 

@@ -30,7 +30,7 @@ _TAIL = 0.001
 _TABLE_SCORES = np.linspace(-6.5, 6.5, 32_501)
 
 
-class InvalidDistribution(ValueError):  # noqa: N818, as InvalidInput
+class InvalidDistribution(ValueError):
     """A distribution's parameters do not describe one."""
 
 

@@ -35,7 +35,7 @@ _AT = "__at__"
 _AT_NAME = re.compile(r"\b([A-Za-z_]\w*)@([A-Za-z_]\w*)")
 
 
-class InvalidExpression(ValueError):  # noqa: N818, as InvalidInput
+class InvalidExpression(ValueError):
     """The text is not an expression of the kind this module reads."""
 
 
