@@ -51,35 +51,61 @@ pub fn perfect_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: 
     }
 }
 
-/// Share of dies with at least one bad unit, no more than are spare, and nothing else wrong.
+/// Share of dies with at least one bad unit, no more than are spare, and nothing else wrong: the mean over the law of the
+/// defect density, at the points of `density`.
 #[inline(always)]
 pub fn rescued_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: N, units: Units<N>) -> N {
     if N::shortcut(units.spare.lt(N::one())) {
         return N::zero();
     }
-    match model {
-        YieldModel::Poisson => rescued(lambda, units),
-        // x gamma: exponential for Seeds, and for Bose-Einstein the sum of the layers' exponentials.
-        YieldModel::NegativeBinomial | YieldModel::Seeds | YieldModel::BoseEinstein => {
-            let (lambda, shape) = match model {
-                YieldModel::NegativeBinomial => (lambda, alpha),
-                YieldModel::Seeds => (lambda, N::one()),
-                _ => (lambda * layers, layers),
-            };
-            over_gamma(lambda, shape, units)
-        }
-        // x uniform on [0, 2].
-        YieldModel::Rectangular => over_unit_interval(
-            #[inline(always)]
-            |s, _| rescued(lambda * s * 2.0, units),
-        ),
-        // x triangular on [0, 2]: x dx on the first half, (2 - x) dx on the second.
-        YieldModel::Murphy => over_unit_interval(
-            #[inline(always)]
-            |s, rest| rescued(lambda * s, units) * s + rescued(lambda * (s + 1.0), units) * rest,
-        ),
-        YieldModel::Moore => over_one_sided_stable(lambda, units),
+    // Exponential for Seeds; for Bose-Einstein the sum of the layers' exponentials.
+    let (lambda, shape) = match model {
+        YieldModel::BoseEinstein => (lambda * layers, layers),
+        YieldModel::Seeds => (lambda, N::one()),
+        _ => (lambda, alpha),
+    };
+    let points = match model {
+        YieldModel::Poisson => 1,
+        YieldModel::Murphy => 2 * UNIT_POINTS,
+        YieldModel::Rectangular => UNIT_POINTS,
+        YieldModel::Moore => STABLE_POINTS,
+        YieldModel::Seeds | YieldModel::NegativeBinomial | YieldModel::BoseEinstein => GAMMA_POINTS,
+    };
+    let mut weights = N::zero();
+    let mut sum = N::zero();
+    let mut point = 0;
+    while point < points {
+        let (x, weight, in_whole) = match model {
+            YieldModel::Poisson => (N::one(), N::one(), N::one()),
+            // x uniform on [0, 2].
+            YieldModel::Rectangular => {
+                let (s, rest) = unit_interval::<N>(point);
+                (s * 2.0, s * rest * UNIT_STEP, N::zero())
+            }
+            // x triangular on [0, 2]: x dx on the first half, (2 - x) dx on the second.
+            YieldModel::Murphy if point < UNIT_POINTS => {
+                let (s, rest) = unit_interval::<N>(point);
+                (s, s * s * rest * UNIT_STEP, N::zero())
+            }
+            YieldModel::Murphy => {
+                let (s, rest) = unit_interval::<N>(point - UNIT_POINTS);
+                (s + 1.0, s * rest * rest * UNIT_STEP, N::zero())
+            }
+            YieldModel::Moore => {
+                let (x, weight) = one_sided_stable(point);
+                (x, weight, N::zero())
+            }
+            YieldModel::Seeds | YieldModel::NegativeBinomial | YieldModel::BoseEinstein => {
+                let (x, weight) = gamma(shape, point);
+                (x, weight / x, weight)
+            }
+        };
+        weights = weights + in_whole;
+        sum = sum + weight * rescued(lambda * x, units);
+        point += 1;
     }
+    let normal = matches!(model, YieldModel::Rectangular | YieldModel::Murphy | YieldModel::Moore);
+    if normal { sum } else { sum / weights }
 }
 
 /// With defects of constant density: e^-λ Σ_{1 ≤ j ≤ k} C(n,j) (e^u - 1)^j, u the mean number of defects on a unit.
@@ -113,74 +139,51 @@ fn rescued<N: Number>(lambda: N, units: Units<N>) -> N {
     total * (log_scale - elsewhere - on_unit * units.count).exp()
 }
 
-/// Mean over a gamma law of mean 1 and shape a, against the weight x^(a+1) e^(-ax): the share rescued falls as x does, so
-/// that one power of x moves from it to the weight, whose integral then needs no gamma function. Trapezoid rule in t,
-/// x = (1 + 1/a) e^z, z = t - e^-t / (a + 1): the tail towards x = 0, long where defects cluster, ends as fast as the other.
+const GAMMA_POINTS: i32 = 161;
+
+/// A point and its weight for a mean over a gamma law of mean 1 and shape a, against x^(a+1) e^(-ax): the share rescued falls
+/// as x does, so that one power of x moves from it to the weight, whose integral then needs no gamma function. Trapezoid
+/// rule in t, x = (1 + 1/a) e^z, z = t - e^-t / (a + 1): the tail towards x = 0, long where defects cluster, ends as fast as
+/// the other.
 #[inline(always)]
-fn over_gamma<N: Number>(lambda: N, alpha: N, units: Units<N>) -> N {
-    const POINTS: u32 = 160;
+fn gamma<N: Number>(shape: N, point: i32) -> (N, N) {
     /// The weight is cut where it is e^-40.
     const DEPTH: f64 = 40.0;
     const LN_DEPTH: f64 = 3.688_879_454_113_936;
-    let power = alpha + 1.0;
-    let largest = N::one() / alpha + 1.0;
+    let power = shape + 1.0;
+    let largest = N::one() / shape + 1.0;
     let spread = (N::of(2.0 * DEPTH) / power).sqrt();
     let low = -(N::of(DEPTH) / power + spread).min(N::of(LN_DEPTH));
     let high = spread.min((N::of(DEPTH) / power + 1.0).ln() + 1.5) + N::of(0.5) / power;
-    let step = (high - low) / f64::from(POINTS);
-    let mut weight_sum = N::zero();
-    let mut sum = N::zero();
-    let mut i = 0;
-    while i <= POINTS {
-        let t = low + step * f64::from(i);
-        let pull = (-t).exp() / power;
-        let z = t - pull;
-        let grown = z.exp();
-        let weight = (power * (z - grown + 1.0)).exp() * (pull + 1.0);
-        let x = largest * grown;
-        weight_sum = weight_sum + weight;
-        sum = sum + weight * rescued(lambda * x, units) / x;
-        i += 1;
-    }
-    sum / weight_sum
+    let t = low + (high - low) * (f64::from(point) / f64::from(GAMMA_POINTS - 1));
+    let pull = (-t).exp() / power;
+    let z = t - pull;
+    let grown = z.exp();
+    (largest * grown, (power * (z - grown + 1.0)).exp() * (pull + 1.0))
 }
 
-/// ∫₀¹ f(s) ds by the trapezoid rule in t, s = 1 / (1 + e^-t); f gets s and 1 - s.
+const UNIT_STEP: f64 = 0.25;
+const UNIT_POINTS: i32 = 321;
+
+/// A point s of [0, 1] and 1 - s, whose product is its weight: trapezoid rule in t, s = 1 / (1 + e^-t).
 #[inline(always)]
-fn over_unit_interval<N: Number>(f: impl Fn(N, N) -> N) -> N {
-    const STEP: f64 = 0.25;
-    const POINTS: i32 = 160;
-    let mut sum = N::zero();
-    let mut i = -POINTS;
-    while i <= POINTS {
-        let t = N::of(f64::from(i) * STEP);
-        let s = N::one() / ((-t).exp() + 1.0);
-        let rest = N::one() / (t.exp() + 1.0);
-        sum = sum + f(s, rest) * s * rest;
-        i += 1;
-    }
-    sum * STEP
+fn unit_interval<N: Number>(point: i32) -> (N, N) {
+    let t = N::of(f64::from(point - UNIT_POINTS / 2) * UNIT_STEP);
+    (N::one() / ((-t).exp() + 1.0), N::one() / (t.exp() + 1.0))
 }
 
-/// Mean over x = 1 / (2 z²), z standard normal, whose e^(-λx) has the mean e^-√λ: the law behind Moore's form. Trapezoid
-/// rule in y, z = e^y.
+const STABLE_POINTS: i32 = 651;
+
+/// A point and its weight for a mean over x = 1 / (2 z²), z standard normal, whose e^(-λx) has the mean e^-√λ: the law behind
+/// Moore's form. Trapezoid rule in y, z = e^y, from e^-38 to e^2.6.
 #[inline(always)]
-fn over_one_sided_stable<N: Number>(lambda: N, units: Units<N>) -> N {
+fn one_sided_stable<N: Number>(point: i32) -> (N, N) {
     const STEP: f64 = 0.0625;
-    /// e^-38 at the left end, e^(-e^5.2 / 2) at the right.
     const FIRST: i32 = -608;
-    const LAST: i32 = 42;
     const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
-    let mut sum = N::zero();
-    let mut i = FIRST;
-    while i <= LAST {
-        let y = N::of(f64::from(i) * STEP);
-        let square = (y * 2.0).exp();
-        let weight = (y - square * 0.5).exp();
-        sum = sum + weight * rescued(lambda * 0.5 / square, units);
-        i += 1;
-    }
-    sum * (STEP * SQRT_2_OVER_PI)
+    let y = N::of(f64::from(point + FIRST) * STEP);
+    let square = (y * 2.0).exp();
+    (N::of(0.5) / square, (y - square * 0.5).exp() * (STEP * SQRT_2_OVER_PI))
 }
 
 #[cfg(test)]
