@@ -449,12 +449,10 @@ struct Layout {
     steps: Vec<usize>,
     is_constant: Vec<bool>,
     outputs: Vec<usize>,
-    scratch: usize,
 }
 
 impl Layout {
     fn new(plan: Plan, request: &Request, pattern: &Pattern) -> Layout {
-        let registry = registry();
         let mut layout = Layout {
             plan,
             slots: HashMap::new(),
@@ -464,7 +462,6 @@ impl Layout {
             steps: Vec::new(),
             is_constant: Vec::new(),
             outputs: Vec::new(),
-            scratch: 0,
         };
         let sources: BTreeMap<VariableId, Source> =
             layout.plan.sources.iter().map(|(id, source)| (*id, *source)).collect();
@@ -491,10 +488,7 @@ impl Layout {
                 layout.steps.push(s);
             }
         }
-        let most_outputs = registry.models.iter().map(|model| model.outputs.len()).max().unwrap_or(0);
-        layout.scratch = layout.variables.len();
         layout.outputs = request.outputs.iter().map(|id| layout.slots[id]).collect();
-        debug_assert!(most_outputs < 64);
         layout
     }
 }
@@ -625,7 +619,7 @@ impl Arena {
             if step.given >> k & 1 == 1 {
                 given[k] = layout.slots.get(id).map_or(UNREAD.as_ptr(), |slot| self.at[*slot]).cast();
             }
-            let slot = if step.wanted >> k & 1 == 1 { layout.slots[id] } else { layout.scratch + k };
+            let slot = if step.wanted >> k & 1 == 1 { layout.slots[id] } else { layout.variables.len() + k };
             outputs[k] = self.at[slot].cast();
         }
         (model.entry.run)(

@@ -81,6 +81,7 @@ impl Registry {
         let mut providers = vec![Vec::new(); variables.len()];
         for (m, model) in registered.iter().enumerate() {
             assert!(!ids.contains_key(model.entry.name), "{} is a model and a variable", model.entry.name);
+            assert!(model.outputs.len() <= 64, "{} has too many outputs", model.entry.name);
             assert!(model.inputs.len() + model.outputs.len() <= 128, "{} has too many variables", model.entry.name);
             for (o, &id) in model.outputs.iter().enumerate() {
                 let alternative = ALTERNATIVES.contains(&variables[id].name);

@@ -92,6 +92,16 @@ class ThresholdResult:
     expected: float | None
     tolerance: float | None
 
+    def where(self) -> str:
+        """Where the answer is true: "above 3 and below 9"; empty where nothing flips."""
+        texts = []
+        for flip in self.flips:
+            text = f"{'above' if flip.true_above else 'below'} {flip.value:.4g}"
+            if self.report != self.vary:
+                text += f" ({self.report} = {flip.reported:.4g})"
+            texts.append(text)
+        return " and ".join(texts)
+
 
 @dataclass(frozen=True)
 class Driver:
@@ -277,10 +287,4 @@ def _threshold_text(threshold: ThresholdResult, headline: str) -> str:
     if not threshold.flips:
         answer = "true" if threshold.throughout else "false"
         return f"{threshold.vary}{under}: {answer} throughout, {between}"
-    flips = []
-    for flip in threshold.flips:
-        text = f"{'above' if flip.true_above else 'below'} {flip.value:.4g}"
-        if threshold.report != threshold.vary:
-            text += f" ({threshold.report} = {flip.reported:.4g})"
-        flips.append(text)
-    return f"{threshold.vary}{under}: true {' and '.join(flips)}, searched {between}"
+    return f"{threshold.vary}{under}: true {threshold.where()}, searched {between}"

@@ -138,13 +138,7 @@ def claim(result: ClaimResult) -> None:
 def _flips(threshold: ThresholdResult) -> str:
     if not threshold.flips:
         return "throughout" if threshold.throughout else "nowhere"
-    texts = []
-    for flip in threshold.flips:
-        text = f"{'above' if flip.true_above else 'below'} {flip.value:.4g}"
-        if threshold.report != threshold.vary:
-            text += f" ({threshold.report} = {flip.reported:.4g})"
-        texts.append(text)
-    return " and ".join(texts)
+    return threshold.where()
 
 
 def _source(name: str) -> str:

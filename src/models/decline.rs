@@ -5,10 +5,9 @@
 //! The overlap is the share, in logs, of a factor that another factor already claims. Definitions only: the source of a
 //! factor is the caller's. In real terms a nominal fall is larger by (1 + inflation)^years.
 
+use crate::finance::MONTHS_PER_YEAR;
 use crate::variable::{NONE, model};
 use std::f64::consts::LN_2;
-
-const MONTHS_PER_YEAR: f64 = 12.0;
 
 model! {
     /// What cost-decline claims need each year, who supplies it, how far from Moore.
