@@ -58,108 +58,213 @@ pub fn rescued_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: 
     if N::shortcut(units.spare.lt(N::one())) {
         return N::zero();
     }
+    let rescue = Rescue::new(units);
     // Exponential for Seeds; for Bose-Einstein the sum of the layers' exponentials.
     let (lambda, shape) = match model {
         YieldModel::BoseEinstein => (lambda * layers, layers),
         YieldModel::Seeds => (lambda, N::one()),
         _ => (lambda, alpha),
     };
+    let mut gamma = Gamma::new(shape, units.spare);
     let points = match model {
         YieldModel::Poisson => 1,
         YieldModel::Murphy => 2 * UNIT_POINTS,
         YieldModel::Rectangular => UNIT_POINTS,
         YieldModel::Moore => STABLE_POINTS,
-        YieldModel::Seeds | YieldModel::NegativeBinomial | YieldModel::BoseEinstein => GAMMA_POINTS,
+        YieldModel::Seeds | YieldModel::NegativeBinomial | YieldModel::BoseEinstein => gamma.most_points(),
     };
-    let mut weights = N::zero();
     let mut sum = N::zero();
     let mut point = 0;
     while point < points {
-        let (x, weight, in_whole) = match model {
-            YieldModel::Poisson => (N::one(), N::one(), N::one()),
+        let Point { x, weight, log_weight } = match model {
+            YieldModel::Poisson => Point { x: N::one(), weight: N::one(), log_weight: N::zero() },
             // x uniform on [0, 2].
             YieldModel::Rectangular => {
                 let (s, rest) = unit_interval::<N>(point);
-                (s * 2.0, s * rest * UNIT_STEP, N::zero())
+                Point { x: s * 2.0, weight: s * rest * UNIT_STEP, log_weight: N::zero() }
             }
             // x triangular on [0, 2]: x dx on the first half, (2 - x) dx on the second.
             YieldModel::Murphy if point < UNIT_POINTS => {
                 let (s, rest) = unit_interval::<N>(point);
-                (s, s * s * rest * UNIT_STEP, N::zero())
+                Point { x: s, weight: s * s * rest * UNIT_STEP, log_weight: N::zero() }
             }
             YieldModel::Murphy => {
                 let (s, rest) = unit_interval::<N>(point - UNIT_POINTS);
-                (s + 1.0, s * rest * rest * UNIT_STEP, N::zero())
+                Point { x: s + 1.0, weight: s * rest * rest * UNIT_STEP, log_weight: N::zero() }
             }
-            YieldModel::Moore => {
-                let (x, weight) = one_sided_stable(point);
-                (x, weight, N::zero())
-            }
-            YieldModel::Seeds | YieldModel::NegativeBinomial | YieldModel::BoseEinstein => {
-                let (x, weight) = gamma(shape, point);
-                (x, weight / x, weight)
-            }
+            YieldModel::Moore => one_sided_stable(point),
+            YieldModel::Seeds | YieldModel::NegativeBinomial | YieldModel::BoseEinstein => gamma.point(point),
         };
-        weights = weights + in_whole;
-        sum = sum + weight * rescued(lambda * x, units);
+        sum = sum + weight * rescue.share(lambda * x, log_weight);
         point += 1;
     }
-    let normal = matches!(model, YieldModel::Rectangular | YieldModel::Murphy | YieldModel::Moore);
-    if normal { sum } else { sum / weights }
+    match model {
+        YieldModel::Seeds | YieldModel::NegativeBinomial | YieldModel::BoseEinstein => sum * gamma.step / gamma.whole(),
+        _ => sum,
+    }
 }
+
+/// A defect density, relative to its mean, with its weight: `weight` e^`log_weight`.
+struct Point<N> {
+    x: N,
+    weight: N,
+    log_weight: N,
+}
+
+/// Spare units up to which the factors of the sum are kept.
+const KEPT: usize = 64;
 
 /// With defects of constant density: e^-λ Σ_{1 ≤ j ≤ k} C(n,j) (e^u - 1)^j, u the mean number of defects on a unit.
-#[inline(always)]
-fn rescued<N: Number>(lambda: N, units: Units<N>) -> N {
-    /// A unit with more defects than this is bad; beyond, the terms would overflow between two rescalings.
-    const MOST_PER_UNIT: f64 = 300.0;
-    const LARGE: f64 = 1e150;
-    const LN_LARGE: f64 = 345.387_763_949_106_9;
-    let on_unit = (lambda * units.share / units.count).min(N::of(MOST_PER_UNIT));
-    let elsewhere = lambda * (-units.share + 1.0);
-    let odds = on_unit.exp_m1();
-    let mut term = N::one();
-    let mut total = N::zero();
-    let mut log_scale = N::zero();
-    let last = units.spare.highest();
-    let mut j = 1.0;
-    while j <= last {
-        term = term * odds * ((units.count - (j - 1.0)).positive_part() / j);
-        total = total + N::select(N::of(j).le(units.spare), term, N::zero());
-        let large = N::of(LARGE).lt(term.max(total));
-        term = N::select(large, term / LARGE, term);
-        total = N::select(large, total / LARGE, total);
-        log_scale = log_scale + N::select(large, N::of(LN_LARGE), N::zero());
-        // Once a term is lost in the total the later ones, which fall, are too.
-        if N::all((term * 1e18).lt(total) | units.spare.le(N::of(j))) {
-            break;
-        }
-        j += 1.0;
-    }
-    total * (log_scale - elsewhere - on_unit * units.count).exp()
+struct Rescue<N: Number> {
+    units: Units<N>,
+    /// The most spare units of any row.
+    last: f64,
+    /// C(n,j) / C(n,j-1), 0 beyond the spare units.
+    factors: [N::Slot; KEPT],
+    /// Whether no term can be large where a unit has less than one defect: (10⁴ (e - 1))³² / 32! < 1e101.
+    moderate: bool,
 }
 
-const GAMMA_POINTS: i32 = 161;
+impl<N: Number> Rescue<N> {
+    #[inline(always)]
+    fn new(units: Units<N>) -> Self {
+        let mut rescue = Rescue {
+            units,
+            last: units.spare.highest(),
+            factors: [N::zero().save(); KEPT],
+            moderate: N::shortcut(units.spare.le(N::of(32.0)) & units.count.le(N::of(1e4))),
+        };
+        let mut j = 0;
+        while j < KEPT && rescue.last > j as f64 {
+            rescue.factors[j] = rescue.factor(j).save();
+            j += 1;
+        }
+        rescue
+    }
+    #[inline(always)]
+    fn factor(&self, j: usize) -> N {
+        let before = j as f64;
+        let factor = (self.units.count - before).positive_part() / (before + 1.0);
+        N::select(N::of(before).lt(self.units.spare), factor, N::zero())
+    }
+    /// The share times e^`log_weight`.
+    #[inline(always)]
+    fn share(&self, lambda: N, log_weight: N) -> N {
+        /// A unit with more defects than this is bad; beyond, the terms would overflow between two rescalings.
+        const MOST_PER_UNIT: f64 = 300.0;
+        const LARGE: f64 = 1e150;
+        const LN_LARGE: f64 = 345.387_763_949_106_9;
+        let units = &self.units;
+        let on_unit = (lambda * units.share / units.count).min(N::of(MOST_PER_UNIT));
+        let elsewhere = lambda * (-units.share + 1.0);
+        let exponent = log_weight - elsewhere - on_unit * units.count;
+        let odds = on_unit.exp_m1();
+        let mut term = N::one();
+        let mut total = N::zero();
+        let mut j = 0;
+        if self.moderate && N::shortcut(on_unit.le(N::one())) {
+            while self.last > j as f64 {
+                term = term * (odds * N::restore(self.factors[j]));
+                total = total + term;
+                j += 1;
+            }
+            return total * exponent.exp();
+        }
+        let mut log_scale = N::zero();
+        while self.last > j as f64 {
+            term = term * (odds * if j < KEPT { N::restore(self.factors[j]) } else { self.factor(j) });
+            total = total + term;
+            let large = N::of(LARGE).lt(term.max(total));
+            term = N::select(large, term / LARGE, term);
+            total = N::select(large, total / LARGE, total);
+            log_scale = log_scale + N::select(large, N::of(LN_LARGE), N::zero());
+            // Once a term is lost in the total the later ones, which fall, are too.
+            if N::all((term * 1e18).lt(total) | term.eq(N::zero())) {
+                break;
+            }
+            j += 1;
+        }
+        total * (log_scale + exponent).exp()
+    }
+}
 
-/// A point and its weight for a mean over a gamma law of mean 1 and shape a, against x^(a+1) e^(-ax): the share rescued falls
-/// as x does, so that one power of x moves from it to the weight, whose integral then needs no gamma function. Trapezoid
-/// rule in t, x = (1 + 1/a) e^z, z = t - e^-t / (a + 1): the tail towards x = 0, long where defects cluster, ends as fast as
-/// the other.
-#[inline(always)]
-fn gamma<N: Number>(shape: N, point: i32) -> (N, N) {
-    /// The weight is cut where it is e^-40.
-    const DEPTH: f64 = 40.0;
-    const LN_DEPTH: f64 = 3.688_879_454_113_936;
-    let power = shape + 1.0;
-    let largest = N::one() / shape + 1.0;
-    let spread = (N::of(2.0 * DEPTH) / power).sqrt();
-    let low = -(N::of(DEPTH) / power + spread).min(N::of(LN_DEPTH));
-    let high = spread.min((N::of(DEPTH) / power + 1.0).ln() + 1.5) + N::of(0.5) / power;
-    let t = low + (high - low) * (f64::from(point) / f64::from(GAMMA_POINTS - 1));
-    let pull = (-t).exp() / power;
-    let z = t - pull;
-    let grown = z.exp();
-    (largest * grown, (power * (z - grown + 1.0)).exp() * (pull + 1.0))
+/// Points for a mean over a gamma law of mean 1 and shape a, against x^(a+1) e^(-ax): the share rescued falls as x does, so
+/// that one power of x moves from it to the weight. Trapezoid rule in t, x = (1 + 1/a) e^z, z = t - e^-t / (a + 1): the
+/// tail towards x = 0, long where defects cluster, ends as fast as the other.
+struct Gamma<N> {
+    /// a + 1.
+    power: N,
+    count: N,
+    low: N,
+    step: N,
+    /// e^-t / power at the next point, and its factor from point to point.
+    pull: N,
+    fall: N,
+}
+
+impl<N: Number> Gamma<N> {
+    /// Fewer points where the law is narrow; more where many spare units make the share fall steeply. Error below 1e-12 of
+    /// the perfect and the rescued share together.
+    #[inline(always)]
+    fn new(shape: N, spare: N) -> Self {
+        /// The weight is cut where it is e^-40.
+        const DEPTH: f64 = 40.0;
+        const LN_DEPTH: f64 = 3.688_879_454_113_936;
+        let power = shape + 1.0;
+        let spread = (N::of(2.0 * DEPTH) / power).sqrt();
+        let low = -(N::of(DEPTH) / power + spread).min(N::of(LN_DEPTH));
+        let high = spread.min((N::of(DEPTH) / power + 1.0).ln() + 1.5) + N::of(0.5) / power;
+        let clustering = N::of(70.0) / shape.sqrt().sqrt() + 24.0;
+        let count = (clustering * (spare * 0.02 + 1.0).sqrt()).floor();
+        let step = (high - low) / (count - 1.0);
+        Gamma { power, count, low, step, pull: (-low).exp() / power, fall: (-step).exp() }
+    }
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "a few hundred")]
+    fn most_points(&self) -> i32 {
+        self.count.highest() as i32
+    }
+    /// Point after point, from the first on. Rows with fewer points have no weight at the rest.
+    #[inline(always)]
+    fn point(&mut self, point: i32) -> Point<N> {
+        let number = N::of(f64::from(point));
+        let z = self.low + self.step * number.min(self.count - 1.0) - self.pull;
+        let grown = z.exp();
+        let weight = N::select(number.lt(self.count), self.pull + 1.0, N::zero());
+        self.pull = self.pull * self.fall;
+        // 1 / x goes with the weight.
+        let log_weight = self.power * (z - grown + 1.0) - z;
+        Point { x: self.largest() * grown, weight, log_weight }
+    }
+    #[inline(always)]
+    fn largest(&self) -> N {
+        self.power / (self.power - 1.0)
+    }
+    /// The weights' integral with that of 1 / x: Γ(p) e^p p^-p (1 + 1/a), p = a + 1; Γ(p + 8) by Stirling's series.
+    #[inline(always)]
+    fn whole(&self) -> N {
+        const SHIFT: f64 = 8.0;
+        const TWO_PI: f64 = 2.0 * std::f64::consts::PI;
+        const SERIES: [f64; 7] =
+            [1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0, -691.0 / 360_360.0, 1.0 / 156.0];
+        let shifted = self.power + SHIFT;
+        let inverse = N::one() / shifted;
+        let square = inverse * inverse;
+        let mut series = N::zero();
+        let mut k = SERIES.len();
+        while k > 0 {
+            k -= 1;
+            series = series * square + SERIES[k];
+        }
+        let mut factors = N::one();
+        let mut i = 0.0;
+        while i < SHIFT {
+            factors = factors * (shifted / (self.power + i));
+            i += 1.0;
+        }
+        let exponent = self.power * (N::of(SHIFT) / self.power).ln_1p() - SHIFT + series * inverse;
+        (inverse * TWO_PI).sqrt() * factors * exponent.exp() * self.largest()
+    }
 }
 
 const UNIT_STEP: f64 = 0.25;
@@ -177,13 +282,13 @@ const STABLE_POINTS: i32 = 651;
 /// A point and its weight for a mean over x = 1 / (2 z²), z standard normal, whose e^(-λx) has the mean e^-√λ: the law behind
 /// Moore's form. Trapezoid rule in y, z = e^y, from e^-38 to e^2.6.
 #[inline(always)]
-fn one_sided_stable<N: Number>(point: i32) -> (N, N) {
+fn one_sided_stable<N: Number>(point: i32) -> Point<N> {
     const STEP: f64 = 0.0625;
     const FIRST: i32 = -608;
     const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
     let y = N::of(f64::from(point + FIRST) * STEP);
     let square = (y * 2.0).exp();
-    (N::of(0.5) / square, (y - square * 0.5).exp() * (STEP * SQRT_2_OVER_PI))
+    Point { x: N::of(0.5) / square, weight: N::of(STEP * SQRT_2_OVER_PI), log_weight: y - square * 0.5 }
 }
 
 #[cfg(test)]

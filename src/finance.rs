@@ -38,17 +38,14 @@ pub fn deferred_annuity<N: Number>(rate: N, start: N, length: N) -> N {
     (-(rate * start)).exp() * present_value_of_flow(rate, length)
 }
 
-/// e^y for |y| <= 0.14, the change of a discount factor within a month: Taylor's series to the last digit, its even and
-/// its odd terms side by side.
+/// e^y for |y| <= 0.07, the change of a discount factor from the middle of a month to its ends: Taylor's series, its even
+/// and its odd terms side by side. Error below 2e-14.
 #[inline(always)]
 pub fn exp_within_month<N: Number>(y: N) -> N {
-    const EVEN: [f64; 5] = [0.5, 1.0 / 24.0, 1.0 / 720.0, 1.0 / 40_320.0, 1.0 / 3_628_800.0];
-    const ODD: [f64; 4] = [1.0 / 6.0, 1.0 / 120.0, 1.0 / 5040.0, 1.0 / 362_880.0];
     let q = y * y;
-    let q2 = q * q;
-    let even = (q * EVEN[1] + EVEN[0]) + q2 * ((q * EVEN[3] + EVEN[2]) + q2 * EVEN[4]);
-    let odd = (q * ODD[0] + 1.0) + q2 * ((q * ODD[2] + ODD[1]) + q2 * ODD[3]);
-    (even * q + odd * y) + 1.0
+    let even = (q * (q * (1.0 / 720.0) + 1.0 / 24.0) + 0.5) * q;
+    let odd = q * (q * (q * (1.0 / 5040.0) + 1.0 / 120.0) + 1.0 / 6.0) + 1.0;
+    even + odd * y + 1.0
 }
 
 #[cfg(test)]
@@ -88,11 +85,11 @@ mod tests {
     }
 
     #[test]
-    fn a_month_of_discounting_is_an_exponential() {
-        for i in -140..=140_i16 {
+    fn half_a_month_of_discounting_is_an_exponential() {
+        for i in -70..=70_i16 {
             let y = f64::from(i) / 1000.0;
-            // Cut after y^10: 0.14^11 / 11! = 1e-17; and a few roundings of 1.
-            assert!((exp_within_month(y) / core_math::exp(y) - 1.0).abs() < 5e-16, "{y}");
+            // Cut after y^7: 0.07^8 / 8! = 1.4e-14.
+            assert!((exp_within_month(y) / core_math::exp(y) - 1.0).abs() < 2e-14, "{y}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! cells, one for each number of respins and month, each with its exact mass and mean.
 
 use crate::finance::{MONTHS_PER_YEAR, deferred_annuity, present_value_of_flow};
+use crate::market::HORIZON;
 use crate::number::Number;
 
 /// More respins than this count as this many.
@@ -186,27 +187,11 @@ impl<N: Number> Iterator for Branches<N> {
     }
 }
 
-/// A month in which a branch may launch.
-#[derive(Clone, Copy)]
-pub struct Cell<N> {
-    pub month: usize,
-    /// Chance of this branch and this month.
-    pub mass: N,
-    /// Mean launch within the month, 0 to 1.
-    pub offset: N,
-    /// Earliest launch within the month.
-    pub start: N,
-    /// P(G > x) at the cell's two ends.
-    pub survival_before: N,
-    pub survival_after: N,
-}
-
 /// The overrun's law, as every branch uses it.
 #[derive(Clone, Copy)]
 pub struct Overrun<N> {
     shape: Shape<N>,
     per_month: N,
-    mean: N,
     /// e^(-1/θ).
     over_a_month: N,
 }
@@ -215,110 +200,119 @@ impl<N: Number> Overrun<N> {
     #[inline(always)]
     pub fn new(law: &LaunchLaw<N>) -> Self {
         let per_month = law.per_month();
-        Overrun {
-            shape: Shape::new(law.shape()),
-            per_month,
-            mean: law.shape() * law.overrun_months,
-            over_a_month: (-per_month.min(N::of(FARTHEST))).exp(),
-        }
+        Overrun { shape: Shape::new(law.shape()), per_month, over_a_month: (-per_month.min(N::of(FARTHEST))).exp() }
     }
 }
 
-/// The cells of one branch in order of months; afterwards `beyond` is the chance of a launch after the last.
-pub struct Cells<N> {
+/// The overrun's survival at the months' edges after the start of one branch. The cells between them are what a branch adds
+/// to the law: each has a mass and a mean. Edges are made before cells are read, so that neither waits for the other.
+pub struct Edges<N: Number> {
     branch: Branch<N>,
-    overrun: Overrun<N>,
-    /// e^(-x/θ) at the first month's edge after the branch's start.
-    to_first_edge: N,
-    /// Survival below which the rest is not followed.
-    negligible: N,
-    month: usize,
-    horizon: usize,
-    e_minus_z: N,
-    survival: N,
-    survival_next: N,
-    /// Whether the branch has begun on all rows; on none is anything left.
-    running: bool,
-    done: bool,
+    mean: N,
+    /// The first month in which any row may launch, and the month after the last.
+    pub first: usize,
+    pub end: usize,
+    /// P(G > x) for shapes s and s + 1.
+    survival: [N::Slot; MOST_EDGES],
+    survival_next: [N::Slot; MOST_EDGES],
 }
 
-impl<N: Number> Cells<N> {
+/// Edges that are kept: the horizon's.
+const MOST_EDGES: usize = HORIZON + 1;
+
+/// A month in which a branch may launch.
+#[derive(Clone, Copy)]
+pub struct Cell<N> {
+    pub month: usize,
+    /// Chance of this branch and this month.
+    pub mass: N,
+    /// Mean launch within the month, 0 to 1.
+    pub offset: N,
+}
+
+impl<N: Number> Edges<N> {
+    #[inline(always)]
+    pub fn new(law: &LaunchLaw<N>) -> Self {
+        let zero = N::zero().save();
+        Edges {
+            branch: Branch { respins: 0, probability: N::zero(), months: N::zero() },
+            mean: law.shape() * law.overrun_months,
+            first: 0,
+            end: 0,
+            survival: [zero; MOST_EDGES],
+            survival_next: [zero; MOST_EDGES],
+        }
+    }
+    /// Makes the edges of a branch.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a month, cut to the horizon")]
-    pub fn new(overrun: &Overrun<N>, branch: Branch<N>, horizon: usize) -> Self {
-        let to_edge = branch.months.floor() + 1.0 - branch.months;
-        let earliest = -((-branch.months).highest());
-        let possible = N::zero().lt(branch.probability);
-        let negligible = N::of(NEGLIGIBLE) / N::select(possible, branch.probability, N::one());
-        Cells {
-            branch,
-            overrun: *overrun,
-            to_first_edge: (-(to_edge * overrun.per_month).min(N::of(FARTHEST))).exp(),
-            negligible: N::select(possible, negligible, N::of(f64::INFINITY)),
-            month: earliest.max(0.0) as usize,
-            horizon,
-            e_minus_z: N::one(),
-            survival: N::one(),
-            survival_next: N::one(),
-            running: false,
-            done: false,
+    #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
+    pub fn fill(&mut self, overrun: &Overrun<N>, branch: Branch<N>) {
+        let (probability, starts) = (branch.probability, branch.months);
+        let possible = N::zero().lt(probability);
+        let negligible = N::of(NEGLIGIBLE) / N::select(possible, probability, N::one());
+        let negligible = N::select(possible, negligible, N::of(f64::INFINITY));
+        let to_edge = starts.floor() + 1.0 - starts;
+        // e^(-x/θ) at the first month's edge after the branch's start.
+        let to_first_edge = (-(to_edge * overrun.per_month).min(N::of(FARTHEST))).exp();
+        let mut month = (-((-starts).highest())).max(0.0) as usize;
+        month = month.min(HORIZON);
+        self.branch = branch;
+        self.first = month;
+        self.survival[month] = N::one().save();
+        self.survival_next[month] = N::one().save();
+        let mut e_minus_z = N::one();
+        // Whether the branch has begun on all rows.
+        let mut running = false;
+        while month < HORIZON {
+            let end = -starts + (month as f64 + 1.0);
+            let e_after = e_minus_z * overrun.over_a_month;
+            let begun = N::zero().lt(end);
+            let (to, e) = if running {
+                (end, e_after)
+            } else {
+                let after_first = N::select(end.le(N::one()), to_first_edge, e_after);
+                (end.positive_part(), N::select(begun, after_first, N::one()))
+            };
+            e_minus_z = e;
+            let z = (to * overrun.per_month).min(N::of(FARTHEST));
+            let (survival, next_term) = overrun.shape.survival_and_next(z, e_minus_z);
+            let over = survival.lt(negligible);
+            let mut survival_next = N::select(over, N::zero(), survival + next_term);
+            let mut survival = N::select(over, N::zero(), survival);
+            if !running {
+                survival_next = N::select(begun, survival_next, N::one());
+                survival = N::select(begun, survival, N::one());
+                running = N::all(begun);
+            }
+            month += 1;
+            self.survival[month] = survival.save();
+            self.survival_next[month] = survival_next.save();
+            if N::all(survival.le(N::zero())) {
+                break;
+            }
         }
+        self.end = month;
+    }
+    #[inline(always)]
+    pub fn cell(&self, month: usize) -> Cell<N> {
+        let (before, after) = (N::restore(self.survival[month]), N::restore(self.survival[month + 1]));
+        let share = before - after;
+        let weighted = self.mean * (N::restore(self.survival_next[month]) - N::restore(self.survival_next[month + 1]));
+        let mean = weighted / N::select(N::zero().lt(share), share, N::one());
+        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
+        let offset = (mean + (self.branch.months - month as f64)).positive_part().min(N::one());
+        Cell { month, mass: self.branch.probability * share, offset }
+    }
+    /// P(G > x) at the beginning of `month`.
+    #[inline(always)]
+    pub fn survival(&self, month: usize) -> N {
+        N::restore(self.survival[month])
     }
     /// Chance of this branch and a launch after the horizon.
     #[inline(always)]
     pub fn beyond(&self) -> N {
-        self.branch.probability * self.survival
-    }
-}
-
-impl<N: Number> Iterator for Cells<N> {
-    type Item = Cell<N>;
-    #[inline(always)]
-    fn next(&mut self) -> Option<Cell<N>> {
-        if self.done || self.month >= self.horizon {
-            return None;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-        let start = -self.branch.months + self.month as f64;
-        let end = start + 1.0;
-        let e_after = self.e_minus_z * self.overrun.over_a_month;
-        let (from, to, e_minus_z) = if self.running {
-            (start, end, e_after)
-        } else {
-            let after_first = N::select(end.le(N::one()), self.to_first_edge, e_after);
-            let begun = N::zero().lt(end);
-            (start.positive_part(), end.positive_part(), N::select(begun, after_first, N::one()))
-        };
-        let z = (to * self.overrun.per_month).min(N::of(FARTHEST));
-        let (survival, next_term) = self.overrun.shape.survival_and_next(z, e_minus_z);
-        let over = survival.lt(self.negligible);
-        let mut survival_next = N::select(over, N::zero(), survival + next_term);
-        let mut survival = N::select(over, N::zero(), survival);
-        if !self.running {
-            let begun = N::zero().lt(end);
-            survival_next = N::select(begun, survival_next, N::one());
-            survival = N::select(begun, survival, N::one());
-            self.running = N::all(begun);
-        }
-
-        let share = self.survival - survival;
-        let weighted = self.overrun.mean * (self.survival_next - survival_next);
-        let some = N::zero().lt(share);
-        let mean = (weighted / N::select(some, share, N::one())).max(from).min(to);
-        let cell = Cell {
-            month: self.month,
-            mass: self.branch.probability * share,
-            offset: N::select(some, mean - start, N::zero()),
-            start: from - start,
-            survival_before: self.survival,
-            survival_after: survival,
-        };
-        self.e_minus_z = e_minus_z;
-        self.survival = survival;
-        self.survival_next = survival_next;
-        self.month += 1;
-        self.done = N::all(survival.le(N::zero()));
-        Some(cell)
+        self.branch.probability * self.survival(self.end)
     }
 }
 
@@ -405,21 +399,23 @@ mod tests {
 
     #[test]
     fn the_cells_hold_the_whole_law() {
-        // Over a horizon that nothing passes, masses sum to 1 and the cells' means to the law's mean.
+        // What does not launch within the horizon is beyond it; here only the last respins are.
         for (shape, scale) in [(0.0, 1.5), (1.0, 0.5), (2.0, 1.5), (4.0, 1.5), (9.0, 0.7)] {
-            let law = law(shape, scale);
+            let law = LaunchLaw { respin_months: 1.3, ..law(shape, scale) };
             let overrun = Overrun::new(&law);
+            let mut edges = Edges::new(&law);
             let (mut mass, mut mean) = (0.0, 0.0);
             let mut branches = law.branches();
             while let Some(branch) = branches.next() {
-                let mut cells = Cells::new(&overrun, branch, 1000);
-                while let Some(cell) = cells.next() {
+                edges.fill(&overrun, branch);
+                for month in edges.first..edges.end {
+                    let cell = edges.cell(month);
                     assert!(cell.mass >= 0.0 && cell.offset >= 0.0 && cell.offset <= 1.0);
                     mass += cell.mass;
-                    let month = cell.month as f64;
-                    mean += cell.mass * (month + cell.offset);
+                    mean += cell.mass * (month as f64 + cell.offset);
                 }
-                mass += cells.beyond();
+                assert!(edges.beyond() < 1e-12);
+                mass += edges.beyond();
             }
             // What is negligible is dropped: 1e-13 a branch.
             assert!((mass - 1.0).abs() < 1e-11, "{shape}: {mass}");

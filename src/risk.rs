@@ -5,8 +5,8 @@
 //! discounted continuously at `rate` a month.
 
 use crate::finance::{exp_within_month, flow_series, present_value_of_flow};
-use crate::launch::{Branch, Cell, Cells, LaunchLaw, Overrun};
-use crate::market::{HORIZON, HORIZON_MONTHS};
+use crate::launch::{Branch, Cell, Edges, LaunchLaw, Overrun};
+use crate::market::{HORIZON, HORIZON_MONTHS, MID_MONTH};
 use crate::number::Number;
 use crate::saving::{Months, Saving, months};
 
@@ -122,7 +122,7 @@ pub struct Programme<'a, N: Number> {
     pub saving: &'a Saving<N>,
     pub payments: Payments<N>,
     pub discounting: Discounting<N>,
-    /// Discount factors at the months' beginnings.
+    /// Discount factors at the months' middles.
     pub discounts: Months<N>,
 }
 
@@ -134,13 +134,12 @@ pub struct Expected<N> {
     pub sd: N,
 }
 
-/// Sums over outcomes. Deviations are from the first possible one of the row, so that a single outcome has none at all.
+/// Sums over outcomes. Squares are of deviations from the first possible outcome of the row, so that a single one has none.
 struct Sums<N> {
     mass: N,
     saving: N,
     cost: N,
     origin: N,
-    deviation: N,
     square: N,
     /// Whether the standard deviation is wanted.
     spread: bool,
@@ -157,7 +156,7 @@ impl<N: Number> Sums<N> {
     #[inline(always)]
     fn new(spread: bool) -> Self {
         let zero = N::zero();
-        Sums { mass: zero, saving: zero, cost: zero, origin: zero, deviation: zero, square: zero, spread }
+        Sums { mass: zero, saving: zero, cost: zero, origin: zero, square: zero, spread }
     }
     #[inline(always)]
     fn add(&mut self, mass: N, saving: N, cost: N) {
@@ -170,23 +169,23 @@ impl<N: Number> Sums<N> {
         self.origin = N::select(self.mass.eq(N::zero()), value, self.origin);
         let deviation = value - self.origin;
         self.mass = self.mass + mass;
-        self.deviation = self.deviation + mass * deviation;
         self.square = self.square + mass * deviation * deviation;
     }
     #[inline(always)]
     fn expected(self) -> Expected<N> {
         let mass = N::select(N::zero().lt(self.mass), self.mass, N::one());
-        let variance = self.square - self.deviation * self.deviation / mass;
+        let deviation = (self.saving - self.cost) - self.mass * self.origin;
+        let variance = self.square - deviation * deviation / mass;
         Expected { saving: self.saving, cost: self.cost, sd: variance.positive_part().sqrt() }
     }
 }
 
-/// e^(-rate k) at the beginning of every month.
+/// The discount factor at the middle of every month.
 #[inline(always)]
 pub fn discounts<N: Number>(rate: N) -> Months<N> {
     let mut table = months::<N>();
     let over_a_month = (-rate).exp();
-    let mut factor = N::one();
+    let mut factor = (-(rate * MID_MONTH)).exp();
     let mut k = 0;
     while k <= HORIZON {
         table[k] = factor.save();
@@ -226,7 +225,7 @@ impl<N: Number> Programme<'_, N> {
     fn cost(&self, branch: &BranchPayments<N>, month: usize, offset: N) -> N {
         #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
         let launch = offset + month as f64;
-        let discount = N::restore(self.discounts[month]) * exp_within_month(-(self.payments.rate * offset));
+        let discount = N::restore(self.discounts[month]) * exp_within_month(self.payments.rate * (-offset + MID_MONTH));
         branch.launched(launch, discount)
     }
 
@@ -245,16 +244,20 @@ impl<N: Number> Programme<'_, N> {
     pub fn expected(&self, delay: usize, spread: bool, mut each_launch: impl FnMut(&Cell<N>)) -> Expected<N> {
         let mut sums = Sums::new(spread);
         let overrun = Overrun::new(&self.law);
+        let mut edges = Edges::new(&self.law);
         self.each_branch(
             #[inline(always)]
             |branch, payments| {
-                let mut cells = Cells::new(&overrun, branch, HORIZON);
-                while let Some(cell) = cells.next() {
+                edges.fill(&overrun, branch);
+                let mut month = edges.first;
+                while month < edges.end {
+                    let cell = edges.cell(month);
                     let (s, c) = self.outcome(&cell, &payments, delay);
                     each_launch(&cell);
                     sums.add(cell.mass, s, c);
+                    month += 1;
                 }
-                sums.add(cells.beyond(), N::zero(), payments.never_usd);
+                sums.add(edges.beyond(), N::zero(), payments.never_usd);
             },
         );
         sums.expected()
@@ -262,30 +265,46 @@ impl<N: Number> Programme<'_, N> {
 
     /// Every cell with the values at its two ends, and every branch's launches beyond the horizon as a cell without width.
     #[inline(always)]
-    fn each_outcome(&self, mut visit: impl FnMut(&Outcome<N>)) {
+    fn outcomes(&self) -> Vec<Outcome<N>> {
         let overrun = Overrun::new(&self.law);
+        let mut edges = Edges::new(&self.law);
+        let mut outcomes = Vec::with_capacity(2 * HORIZON);
         self.each_branch(
             #[inline(always)]
             |branch, payments| {
                 let never = -payments.never_usd;
-                let mut cells = Cells::new(&overrun, branch, HORIZON);
-                while let Some(cell) = cells.next() {
-                    let before = self.value(&payments, cell.month, cell.start);
-                    let after =
-                        if cell.month + 1 == HORIZON { never } else { self.value(&payments, cell.month, N::one()) };
-                    visit(&Outcome { branch, cell, before, after });
+                edges.fill(&overrun, branch);
+                let mut month = edges.first;
+                while month < edges.end {
+                    #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
+                    let since_start = -branch.months + month as f64;
+                    let start = (-since_start).positive_part().min(N::one());
+                    let before = self.value(&payments, month, start);
+                    let after = if month + 1 == HORIZON { never } else { self.value(&payments, month, N::one()) };
+                    outcomes.push(Outcome {
+                        mass: edges.cell(month).mass.save(),
+                        before: before.save(),
+                        after: after.save(),
+                        from: (since_start + start).save(),
+                        to: (since_start + 1.0).save(),
+                        survival_before: edges.survival(month).save(),
+                        survival_after: edges.survival(month + 1).save(),
+                    });
+                    month += 1;
                 }
-                let beyond = Cell {
-                    month: HORIZON,
-                    mass: cells.beyond(),
-                    offset: N::zero(),
-                    start: N::zero(),
-                    survival_before: N::zero(),
-                    survival_after: N::zero(),
-                };
-                visit(&Outcome { branch, cell: beyond, before: never, after: never });
+                let (zero, never) = (N::zero().save(), never.save());
+                outcomes.push(Outcome {
+                    mass: edges.beyond().save(),
+                    before: never,
+                    after: never,
+                    from: zero,
+                    to: zero,
+                    survival_before: zero,
+                    survival_after: zero,
+                });
             },
         );
+        outcomes
     }
 
     #[inline(always)]
@@ -295,50 +314,50 @@ impl<N: Number> Programme<'_, N> {
 
     /// P(NPV > level): within a cell NPV is taken as linear and the launch law as it is.
     #[inline(always)]
-    fn probability_above(&self, level: N) -> N {
+    fn probability_above(&self, outcomes: &[Outcome<N>], level: N) -> N {
         let mut probability = N::zero();
         let certain = self.law.overrun_shape.eq(N::zero()) | self.law.overrun_months.le(N::zero());
-        self.each_outcome(
-            #[inline(always)]
-            |outcome| {
-                let cell = &outcome.cell;
-                let starts_above = N::select(level.lt(outcome.before), N::one(), N::zero());
-                let ends_above = N::select(level.lt(outcome.after), N::one(), N::zero());
-                let mut share = starts_above;
-                if !N::shortcut(starts_above.eq(ends_above)) {
-                    let rise = outcome.after - outcome.before;
-                    let flat = rise.eq(N::zero());
-                    let way = (level - outcome.before) / N::select(flat, N::one(), rise);
-                    let at = cell.start + (-cell.start + 1.0) * way;
-                    #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-                    let overrun = at - outcome.branch.months + cell.month as f64;
-                    let width = cell.survival_before - cell.survival_after;
-                    let some = N::zero().lt(width);
-                    let before =
-                        (cell.survival_before - self.law.overrun_survival(overrun)) / N::select(some, width, N::one());
-                    let before = before.positive_part().min(N::one());
-                    let part = N::select(N::zero().lt(starts_above), before, -before + 1.0);
-                    // Without an overrun all mass of a branch is at its start.
-                    share = N::select(starts_above.eq(ends_above) | certain, starts_above, part);
-                }
-                probability = probability + cell.mass * share;
-            },
-        );
+        let mut k = 0;
+        while k < outcomes.len() {
+            let outcome = &outcomes[k];
+            let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
+            let starts_above = N::select(level.lt(before), N::one(), N::zero());
+            let ends_above = N::select(level.lt(after), N::one(), N::zero());
+            let mut share = starts_above;
+            if !N::shortcut(starts_above.eq(ends_above)) {
+                let (from, to) = (N::restore(outcome.from), N::restore(outcome.to));
+                let rise = after - before;
+                let flat = rise.eq(N::zero());
+                let way = (level - before) / N::select(flat, N::one(), rise);
+                let overrun = from + (to - from) * way;
+                let survival = N::restore(outcome.survival_before);
+                let width = survival - N::restore(outcome.survival_after);
+                let some = N::zero().lt(width);
+                let gone = (survival - self.law.overrun_survival(overrun)) / N::select(some, width, N::one());
+                let gone = gone.positive_part().min(N::one());
+                let part = N::select(N::zero().lt(starts_above), gone, -gone + 1.0);
+                // Without an overrun all mass of a branch is at its start.
+                share = N::select(starts_above.eq(ends_above) | certain, starts_above, part);
+            }
+            probability = probability + N::restore(outcome.mass) * share;
+            k += 1;
+        }
         probability
     }
 
     /// The least and the greatest outcome that has a chance.
     #[inline(always)]
-    fn range(&self) -> (N, N) {
+    fn range(outcomes: &[Outcome<N>]) -> (N, N) {
         let (mut low, mut high) = (N::of(f64::INFINITY), N::of(f64::NEG_INFINITY));
-        self.each_outcome(
-            #[inline(always)]
-            |outcome| {
-                let possible = N::zero().lt(outcome.cell.mass);
-                low = N::select(possible, low.min(outcome.before).min(outcome.after), low);
-                high = N::select(possible, high.max(outcome.before).max(outcome.after), high);
-            },
-        );
+        let mut k = 0;
+        while k < outcomes.len() {
+            let outcome = &outcomes[k];
+            let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
+            let possible = N::zero().lt(N::restore(outcome.mass));
+            low = N::select(possible, low.min(before).min(after), low);
+            high = N::select(possible, high.max(before).max(after), high);
+            k += 1;
+        }
         (low, high)
     }
 
@@ -355,7 +374,8 @@ impl<N: Number> Programme<'_, N> {
         const SLACK: f64 = 1e-13;
         /// Share of the range over which the density is taken.
         const NUDGE: f64 = 1e-6;
-        let (least, greatest) = if shares.is_empty() { (level, level) } else { self.range() };
+        let outcomes = self.outcomes();
+        let (least, greatest) = if shares.is_empty() { (level, level) } else { Self::range(&outcomes) };
         let (least, greatest) = (least.constant(), greatest.constant());
         let nudge = (greatest - least) * NUDGE;
         let (mut low, mut high) = (least, greatest);
@@ -373,7 +393,7 @@ impl<N: Number> Programme<'_, N> {
                 s if s == HALVINGS + 2 => high,
                 _ => (low + high) * 0.5,
             };
-            let above = self.probability_above(at);
+            let above = self.probability_above(&outcomes, at);
             match own_step {
                 _ if step == 0 => probability = above,
                 HALVINGS => drop = above.constant(),
@@ -397,9 +417,13 @@ impl<N: Number> Programme<'_, N> {
 }
 
 /// Launches of one branch in one month, and the net present value at the two ends.
-struct Outcome<N> {
-    branch: Branch<N>,
-    cell: Cell<N>,
-    before: N,
-    after: N,
+struct Outcome<N: Number> {
+    mass: N::Slot,
+    before: N::Slot,
+    after: N::Slot,
+    /// Months of overrun at the two ends, and the chance of more.
+    from: N::Slot,
+    to: N::Slot,
+    survival_before: N::Slot,
+    survival_after: N::Slot,
 }
