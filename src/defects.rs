@@ -65,7 +65,7 @@ pub fn rescued_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: 
         YieldModel::Seeds => (lambda, N::one()),
         _ => (lambda, alpha),
     };
-    let mut gamma = Gamma::new(shape, units.spare);
+    let mut gamma = Gamma::new(shape, units.spare, lambda * units.share);
     let points = match model {
         YieldModel::Poisson => 1,
         YieldModel::Murphy => 2 * UNIT_POINTS,
@@ -203,10 +203,10 @@ struct Gamma<N> {
 }
 
 impl<N: Number> Gamma<N> {
-    /// Fewer points where the law is narrow; more where many spare units make the share fall steeply. Error below 1e-12 of
-    /// the perfect and the rescued share together.
+    /// Few points where the law is narrow; more where many spare units make the share fall steeply, or where so many
+    /// `redundant_defects` are expected on them that it falls far from the law's middle. Error of the mean below 1e-12.
     #[inline(always)]
-    fn new(shape: N, spare: N) -> Self {
+    fn new(shape: N, spare: N, redundant_defects: N) -> Self {
         /// The weight is cut where it is e^-40.
         const DEPTH: f64 = 40.0;
         const LN_DEPTH: f64 = 3.688_879_454_113_936;
@@ -215,7 +215,8 @@ impl<N: Number> Gamma<N> {
         let low = -(N::of(DEPTH) / power + spread).min(N::of(LN_DEPTH));
         let high = spread.min((N::of(DEPTH) / power + 1.0).ln() + 1.5) + N::of(0.5) / power;
         let clustering = N::of(70.0) / shape.sqrt().sqrt() + 24.0;
-        let count = (clustering * (spare * 0.02 + 1.0).sqrt()).floor();
+        let steepness = (spare * 0.02 + 1.0).sqrt() * (redundant_defects * 0.01 + 1.0).sqrt().sqrt();
+        let count = (clustering * steepness).floor();
         let step = (high - low) / (count - 1.0);
         Gamma { power, count, low, step, pull: (-low).exp() / power, fall: (-step).exp() }
     }

@@ -17,6 +17,8 @@ pub struct Registered {
     pub inputs: Vec<VariableId>,
     pub choices: Vec<VariableId>,
     pub outputs: Vec<VariableId>,
+    /// Sums, of positions among the inputs and weights, in which rows that run together are alike.
+    pub together: Vec<Vec<(usize, f64)>>,
 }
 
 /// Everything declared, by number.
@@ -69,6 +71,10 @@ impl Registry {
         let number = |model: &Entry, name: &'static str| {
             *ids.get(name).unwrap_or_else(|| panic!("{} reads {name}, which no model declares", model.name))
         };
+        let position = |model: &Entry, name: &str| {
+            let found = model.inputs.iter().position(|input| *input == name);
+            found.unwrap_or_else(|| panic!("{} does not read {name}", model.name))
+        };
         let registered: Vec<Registered> = models
             .iter()
             .map(|model| Registered {
@@ -76,6 +82,9 @@ impl Registry {
                 inputs: model.inputs.iter().map(|name| number(model, name)).collect(),
                 choices: model.choices.iter().map(|name| number(model, name)).collect(),
                 outputs: model.outputs.iter().map(|output| number(model, output.name)).collect(),
+                together: (model.together.iter())
+                    .map(|sum| sum.iter().map(|(name, weight)| (position(model, name), *weight)).collect())
+                    .collect(),
             })
             .collect();
         let mut providers = vec![Vec::new(); variables.len()];

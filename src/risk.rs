@@ -123,7 +123,7 @@ pub struct Programme<'a, N: Number> {
     pub payments: Payments<N>,
     pub discounting: Discounting<N>,
     /// Discount factors at the months' middles.
-    pub discounts: Months<N>,
+    pub discounts: &'a Months<N>,
 }
 
 /// Weighted sums over the cells.

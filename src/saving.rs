@@ -87,7 +87,8 @@ impl<N: Number> Saving<N> {
             twice[k] = b.save();
         }
         let zero = N::zero().save();
-        let mut pieces = [Piece { value: zero, slope: zero, curve: zero, ramp_bend: zero, life_bend: zero }; ENTRIES];
+        let nothing = Piece { value: zero, slope: zero, curve: zero, ramp_bend: zero, life_bend: zero };
+        let mut saving = Saving { service, pieces: [nothing; ENTRIES] };
         let (ramp, life) = (service.ramp_whole, service.life_whole);
         // The flow in the month in which ramp, or life, ends, and its integrals from there on.
         let mut v1 = N::pick(
@@ -129,7 +130,7 @@ impl<N: Number> Saving<N> {
                 |row| life[row] + k + 1,
             );
             let (r, l) = (service.ramp_rest, service.life_rest);
-            pieces[k] = Piece {
+            saving.pieces[k] = Piece {
                 // b0 - b1 is exactly 0 where the ramp takes less than a month.
                 value: (service.by_ramp * ((b0 - b1) + r * (a1 - r * v1 * 0.5)) + service.at_once * a0
                     - service.at_end * (a2 - l * v2))
@@ -142,7 +143,7 @@ impl<N: Number> Saving<N> {
             (v1, v2) = (v1_next, v2_next);
             k += 1;
         }
-        Saving { service, pieces }
+        saving
     }
 
     /// S at `offset` (0 to 1) of `month`.

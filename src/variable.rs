@@ -171,6 +171,8 @@ pub trait Model: 'static {
     const INPUTS: &'static [&'static str];
     const CHOICES: &'static [&'static str];
     const OUTPUTS: &'static [Variable];
+    /// Weighted sums of inputs: rows alike in them run together, because their loops then end together.
+    const TOGETHER: &'static [&'static [(&'static str, f64)]];
     type Inputs<N: Number>;
     type Given<N: Number>;
     type Outputs<N: Number>;
@@ -195,7 +197,7 @@ pub fn needs<M: Model>(given: u64, choices: &[u8]) -> Vec<u128> {
 /// Declares a model: its variables and its equations.
 ///
 /// `number`, `integer` and `date` inputs: unit, bounds, default, typical range, basis and source. `choices`: type, default,
-/// source. `reads`: variables other models declare. `outputs` and `summaries`: unit and bounds. `statuses`: why an output is
+/// source. `reads`: variables other models declare. `together`: what decides how long a row's loops run. `outputs` and `summaries`: unit and bounds. `statuses`: why an output is
 /// null or infinite. Inside `equations(x, given)`, `x.name` is an input, `given.name(expression)` the caller's value of an
 /// output where there is one, else the expression, and `given.wanted.name` whether anybody asks for it.
 macro_rules! model {
@@ -205,6 +207,7 @@ macro_rules! model {
         inputs { $( #[doc = $doc:literal] $input:ident: $kind:ident $unit:literal [$low:expr, $high:expr], default $default:expr, typical [$from:expr, $to:expr], $basis:ident $source:literal; )* }
         choices { $( #[doc = $cdoc:literal] $choice:ident: $ctype:ty = $cdefault:expr, $csource:literal; )* }
         reads { $( $read:ident )* }
+        $( together { $( $( $key:ident * $weight:literal )+ );+ } )?
         outputs { $( #[doc = $odoc:literal] $output:ident: $ounit:literal [$olow:expr, $ohigh:expr] $(, default $odefault:expr, $osource:literal)?; )* }
         summaries { $( #[doc = $sdoc:literal] $summary:ident: $sunit:literal [$slow:expr, $shigh:expr]; )* }
         statuses { $( #[doc = $tdoc:literal] $status:ident: $ttype:ty; )* }
@@ -269,6 +272,7 @@ macro_rules! model {
                 $( $crate::variable::output($crate::variable::Role::Summary, stringify!($status), "1", 0.0,
                     (<$ttype as $crate::variable::Choice>::NAMES.len() - 1) as f64, $tdoc, <$ttype as $crate::variable::Choice>::NAMES), )*
             ];
+            const TOGETHER: &'static [&'static [(&'static str, f64)]] = &[$( $( &[$( (stringify!($key), $weight) ),+] ),+ )?];
             type Inputs<N: $crate::number::Number> = Inputs<N>;
             type Given<N: $crate::number::Number> = Given<N>;
             type Outputs<N: $crate::number::Number> = Outputs<N>;

@@ -109,6 +109,7 @@ model! {
         programme_fixed_usd programme_mask_usd programme_respin_usd programme_burn_usd_per_month programme_launch_usd
         programme_nre_scale
     }
+    together { programme_overrun_months * 1.0; programme_planned_months * 1.0 respin_months * 10.0 }
     outputs {
         /// Expected saving, before the programme's cost.
         lifetime_saving_usd: "USD" [-HUGE, HUGE];
@@ -226,6 +227,7 @@ model! {
             respin_months: x.respin_months,
             rate,
         };
+        let discount_factors = discounts(rate);
         let programme = Programme {
             law: LaunchLaw {
                 planned_months: x.programme_planned_months,
@@ -238,7 +240,7 @@ model! {
             saving: &saving,
             payments,
             discounting: Discounting::new(&payments, x.programme_planned_months),
-            discounts: discounts(rate),
+            discounts: &discount_factors,
         };
         let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
         // Once as planned and, where the cost of delay is wanted, once with everything a month later.

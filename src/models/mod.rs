@@ -23,6 +23,7 @@ pub struct Entry {
     pub inputs: &'static [&'static str],
     pub choices: &'static [&'static str],
     pub outputs: &'static [Variable],
+    pub together: &'static [&'static [(&'static str, f64)]],
     pub run: RunModel,
     pub needs: fn(given: u64, choices: &[u8]) -> Vec<u128>,
 }
@@ -35,6 +36,7 @@ const fn entry<M: Model>() -> Entry {
         inputs: M::INPUTS,
         choices: M::CHOICES,
         outputs: M::OUTPUTS,
+        together: M::TOGETHER,
         run: run::<M>,
         needs: needs::<M>,
     }
