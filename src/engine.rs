@@ -4,14 +4,10 @@
 //! code. Rows of one pattern run together; where there is only one pattern, columns are read and outputs written in place.
 
 use crate::models::MODELS;
-use crate::number::LANES;
-#[cfg(not(debug_assertions))]
-use crate::number::Pack;
+use crate::number::{LANES, Pack};
 use crate::plan::{Known, Plan, Registered, Source, Unanswerable, VariableId, registry};
 use crate::variable::{Kind, Model, Role};
-use fearless_simd::Level;
-#[cfg(not(debug_assertions))]
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::{Level, Simd};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ptr::{null, null_mut};
 use std::sync::Mutex;
@@ -35,14 +31,10 @@ pub struct Call<'a> {
 /// A model compiled for every instruction set.
 pub type RunModel = fn(Level, &Call);
 
-#[cfg(not(debug_assertions))]
-pub fn run<M: Model>(level: Level, call: &Call) {
-    dispatch!(level, simd => block::<M, _>(simd, call));
-}
-
-/// An unoptimized build goes row by row: the same bits, and it compiles in a tenth of the time.
-#[cfg(debug_assertions)]
-pub fn run<M: Model>(_: Level, call: &Call) {
+/// A model's equations row by row: the same bits as in packs. For unoptimised builds, which then compile in a tenth of the
+/// time, and for processors without vectors.
+#[inline(always)]
+pub fn row_by_row<M: Model>(call: &Call) {
     for row in 0..call.packs * LANES {
         // SAFETY: as for `block`.
         unsafe {
@@ -54,7 +46,65 @@ pub fn run<M: Model>(_: Level, call: &Call) {
     }
 }
 
-#[cfg(not(debug_assertions))]
+/// A model's equations in the vector registers of one instruction set.
+#[inline(always)]
+pub fn vectorized<M: Model, S: Simd>(simd: S, call: &Call) {
+    simd.vectorize(
+        #[inline(always)]
+        || block::<M, S>(simd, call),
+    );
+}
+
+/// `compiled!(Model)`: a module for each instruction set, so that the compiler works on several at once, and `run`, which
+/// takes the best of them that `level` has.
+macro_rules! compiled {
+    ($model:ident) => {
+        #[cfg(all(not(debug_assertions), target_arch = "x86_64"))]
+        mod sse2 {
+            pub fn run(simd: fearless_simd::Sse2, call: &$crate::engine::Call) {
+                $crate::engine::vectorized::<super::$model, _>(simd, call);
+            }
+        }
+        #[cfg(all(not(debug_assertions), target_arch = "x86_64"))]
+        mod avx2 {
+            pub fn run(simd: fearless_simd::Avx2, call: &$crate::engine::Call) {
+                $crate::engine::vectorized::<super::$model, _>(simd, call);
+            }
+        }
+        #[cfg(all(not(debug_assertions), target_arch = "x86_64"))]
+        mod avx512 {
+            pub fn run(simd: fearless_simd::Avx512, call: &$crate::engine::Call) {
+                $crate::engine::vectorized::<super::$model, _>(simd, call);
+            }
+        }
+        #[cfg(all(not(debug_assertions), target_arch = "aarch64"))]
+        mod neon {
+            pub fn run(simd: fearless_simd::Neon, call: &$crate::engine::Call) {
+                $crate::engine::vectorized::<super::$model, _>(simd, call);
+            }
+        }
+        fn run(level: fearless_simd::Level, call: &$crate::engine::Call) {
+            #[cfg(all(not(debug_assertions), target_arch = "x86_64"))]
+            match level {
+                fearless_simd::Level::Avx512(simd) => return avx512::run(simd, call),
+                fearless_simd::Level::Avx2(simd) => return avx2::run(simd, call),
+                _ => {
+                    if let Some(simd) = level.as_sse2() {
+                        return sse2::run(simd, call);
+                    }
+                }
+            }
+            #[cfg(all(not(debug_assertions), target_arch = "aarch64"))]
+            if let Some(simd) = level.as_neon() {
+                return neon::run(simd, call);
+            }
+            let _ = level;
+            $crate::engine::row_by_row::<$model>(call);
+        }
+    };
+}
+pub(crate) use compiled;
+
 #[inline(always)]
 fn block<M: Model, S: Simd>(simd: S, call: &Call) {
     // Local copies: the compiler need not read an address again after each store.

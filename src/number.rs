@@ -213,7 +213,7 @@ impl Bits for f64 {
     }
 }
 
-/// Eight rows in the vector registers of the instruction set `S`. Made only inside `dispatch!`.
+/// Eight rows in the vector registers of the instruction set `S`. Made only where `S` is there.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Pack<S: Simd>(pub f64x8<S>);
@@ -222,7 +222,7 @@ pub struct Pack<S: Simd>(pub f64x8<S>);
 #[inline(always)]
 fn token<S: Simd>() -> S {
     const { assert!(size_of::<S>() == 0) };
-    // SAFETY: the token has no size, and packs exist only where `dispatch!` has shown the instruction set to be there.
+    // SAFETY: the token has no size, and packs exist only where a token has shown the instruction set to be there.
     unsafe { std::mem::zeroed() }
 }
 

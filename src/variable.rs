@@ -1,6 +1,8 @@
 //! One declaration per variable. From it come the model's structs, validation, error texts, `variables()` and the docs.
 
+use crate::engine::Call;
 use crate::number::Number;
+use fearless_simd::Level;
 use std::cell::RefCell;
 
 /// Money and counts end here: far beyond any economy, near enough that no product of a few overflows.
@@ -180,6 +182,8 @@ pub trait Model: 'static {
     fn load_given<N: Number>(given: impl Fn(usize) -> Option<N>, wanted: u64) -> Self::Given<N>;
     fn store<N: Number>(outputs: Self::Outputs<N>, put: impl FnMut(usize, N));
     fn equations<N: Number>(inputs: Self::Inputs<N>, given: Self::Given<N>) -> Self::Outputs<N>;
+    /// The equations over a block, on the instruction set of `level`.
+    fn run(level: Level, call: &Call);
 }
 
 /// For each output, the inputs (low bits) and given outputs (bits from `INPUTS.len()`) it reads.
@@ -215,6 +219,7 @@ macro_rules! model {
     ) => {
         $(#[doc = $about])+
         pub struct $model;
+        $crate::engine::compiled!($model);
         #[derive(Clone, Copy)]
         pub struct Inputs<N> {
             $( #[doc = $doc] pub $input: N, )*
@@ -313,6 +318,9 @@ macro_rules! model {
                 #[allow(unused_imports, reason = "a body may call no trait method")]
                 use $crate::number::Number;
                 $body
+            }
+            fn run(level: fearless_simd::Level, call: &$crate::engine::Call) {
+                run(level, call);
             }
         }
     };

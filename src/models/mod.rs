@@ -11,7 +11,7 @@ pub mod programme;
 pub mod training;
 pub mod training_dates;
 
-use crate::engine::{RunModel, run};
+use crate::engine::RunModel;
 use crate::variable::{Model, Variable, needs};
 
 /// A model as the plan and the engine see it.
@@ -37,7 +37,7 @@ const fn entry<M: Model>() -> Entry {
         choices: M::CHOICES,
         outputs: M::OUTPUTS,
         together: M::TOGETHER,
-        run: run::<M>,
+        run: M::run,
         needs: needs::<M>,
     }
 }
