@@ -12,6 +12,7 @@ pub mod plan;
 #[cfg(feature = "python")]
 mod python;
 pub mod risk;
+pub mod sample;
 pub mod saving;
 pub mod settings;
 #[cfg(test)]
