@@ -15,6 +15,7 @@ pub mod risk;
 pub mod sample;
 pub mod saving;
 pub mod settings;
+pub mod summary;
 #[cfg(test)]
 mod trial;
 pub mod variable;

@@ -4,12 +4,14 @@
 
 use crate::engine::{self, Answer, Column, Element, Key, KeyCodes, Request, Settings, Stopped, View};
 use crate::plan::{VariableId, registry};
+use crate::sample::{self, Between, Copula, Correlation, Design, Distribution, Invalid, Sample};
 use crate::variable::{Kind, Role};
-use crate::{finance, launch, settings};
-use numpy::{PyArray1, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use crate::{finance, launch, settings, summary};
+use numpy::{PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyException, PyMemoryError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -179,6 +181,211 @@ fn answer(py: Python<'_>, answer: Answer) -> PyResult<Bound<'_, PyDict>> {
 }
 
 /// tapeout's core.
+/// Two numbers at a time.
+fn pairs(numbers: &[f64]) -> PyResult<Vec<(f64, f64)>> {
+    let pairs = numbers.chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return Err(PyValueError::new_err("quantiles are pairs of probability and value"));
+    }
+    Ok(pairs.map(|pair| (pair[0], pair[1])).collect())
+}
+
+fn invalid(error: Invalid) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+/// A distribution by its name and numbers, in the order of its fields. A name that ends in `_quantiles` has two pairs of
+/// probability and value instead; `choice` has the weight of each value, and the values are 0, 1, 2, and so on.
+fn distribution(name: &str, numbers: &[f64]) -> PyResult<Distribution> {
+    let wrong = || PyValueError::new_err(format!("{name} does not have {} numbers", numbers.len()));
+    let two = || -> PyResult<[(f64, f64); 2]> { pairs(numbers)?.try_into().map_err(|_| wrong()) };
+    Ok(match (name, numbers) {
+        ("uniform", &[low, high]) => Distribution::Uniform { low, high },
+        ("loguniform", &[low, high]) => Distribution::Loguniform { low, high },
+        ("triangular", &[low, mode, high]) => Distribution::Triangular { low, mode, high },
+        ("pert", &[low, mode, high]) => Distribution::pert(low, mode, high),
+        ("normal", &[mean, sd]) => Distribution::Normal { mean, sd },
+        ("normal_quantiles", _) => Distribution::normal_from_quantiles(two()?).map_err(invalid)?,
+        ("lognormal", &[ln_mean, ln_sd]) => Distribution::Lognormal { ln_mean, ln_sd },
+        ("lognormal_quantiles", _) => Distribution::lognormal_from_quantiles(two()?).map_err(invalid)?,
+        ("beta", &[a, b, low, high]) => Distribution::Beta { a, b, low, high },
+        ("beta_quantiles", _) => Distribution::beta_from_quantiles(two()?).map_err(invalid)?,
+        ("gamma", &[shape, scale]) => Distribution::Gamma { shape, scale },
+        ("gamma_quantiles", _) => Distribution::gamma_from_quantiles(two()?).map_err(invalid)?,
+        ("exponential", &[mean]) => Distribution::exponential(mean),
+        #[expect(clippy::cast_possible_truncation, reason = "whole numbers below 2^53")]
+        ("integers", &[low, high]) => Distribution::Integers { low: low as i64, high: high as i64 },
+        ("choice", weights) => {
+            Distribution::Discrete { values: (0..weights.len()).map(|k| k as f64).collect(), weights: weights.to_vec() }
+        }
+        ("empirical", sample) => Distribution::Empirical { sample: sample.to_vec() },
+        ("quantiles", _) => Distribution::Quantiles { points: pairs(numbers)?, between: Between::Line },
+        ("smooth_quantiles", _) => Distribution::Quantiles { points: pairs(numbers)?, between: Between::Cubic },
+        _ => return Err(wrong()),
+    })
+}
+
+/// A column to draw: its distribution's name and numbers, and the bounds it is cut to.
+type DrawnArgument = (String, Vec<f64>, f64, f64);
+
+/// Rows of uncertain inputs by index, see `sample`.
+#[pyclass(frozen, name = "Sample", module = "tapeout._core")]
+struct PySample(Sample);
+
+#[pymethods]
+impl PySample {
+    /// `correlated`: columns by index, with the matrix of their correlations row by row, of ranks or of normal scores.
+    #[new]
+    fn new(
+        design: &str,
+        seed: u64,
+        samples: u64,
+        columns: Vec<DrawnArgument>,
+        correlated: Vec<usize>,
+        matrix: Vec<f64>,
+        of_ranks: bool,
+    ) -> PyResult<Self> {
+        let design = match design {
+            "sobol" => Design::Sobol,
+            "lhs" => Design::LatinHypercube,
+            "random" => Design::Random,
+            _ => return Err(PyValueError::new_err(format!("{design} is not a design: sobol, lhs, random"))),
+        };
+        let columns = columns
+            .iter()
+            .map(|(name, numbers, low, high)| {
+                sample::Column::new(&distribution(name, numbers)?, *low, *high).map_err(invalid)
+            })
+            .collect::<PyResult<_>>()?;
+        let kind = if of_ranks { Correlation::Rank } else { Correlation::Score };
+        let copula = (!correlated.is_empty()).then(|| Copula::new(correlated, &matrix, kind)).transpose();
+        Ok(PySample(Sample::new(design, seed, samples, columns, copula.map_err(invalid)?).map_err(invalid)?))
+    }
+    /// One array for each of the columns `wanted`.
+    fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        first: u64,
+        rows: usize,
+        wanted: Vec<usize>,
+    ) -> PyResult<Vec<Bound<'py, PyArray1<f64>>>> {
+        /// Rows of one task.
+        const TASK: usize = 16_384;
+        let sample = &self.0;
+        let end = first.checked_add(rows as u64);
+        if end.is_none_or(|end| end > sample.samples()) {
+            return Err(PyValueError::new_err(format!("there are {} samples", sample.samples())));
+        }
+        if wanted.iter().any(|&column| column >= sample.columns().len()) {
+            return Err(PyValueError::new_err("no such column"));
+        }
+        let mut values = Vec::new();
+        for _ in &wanted {
+            let mut column = Vec::new();
+            column.try_reserve_exact(rows).map_err(|_| stopped(Stopped::OutOfMemory))?;
+            column.resize(rows, 0.0);
+            values.push(column);
+        }
+        let level = settings::current().level;
+        on_pool(py, |stop| {
+            let mut tasks: Vec<Vec<&mut [f64]>> = (0..rows.div_ceil(TASK)).map(|_| Vec::new()).collect();
+            for column in &mut values {
+                for (task, part) in tasks.iter_mut().zip(column.chunks_mut(TASK)) {
+                    task.push(part);
+                }
+            }
+            tasks.into_par_iter().enumerate().for_each(|(k, mut parts)| {
+                if !stop.load(Ordering::Relaxed) {
+                    let count = TASK.min(rows - k * TASK);
+                    sample.fill(level, first + (k * TASK) as u64, count, &wanted, &mut parts);
+                }
+            });
+        })?;
+        Ok(values.into_iter().map(|column| PyArray1::from_vec(py, column)).collect())
+    }
+    /// For each column the probability its bounds cut off, and the least and the greatest value.
+    fn cuts(&self) -> Vec<(f64, f64, f64)> {
+        self.0.columns().iter().map(|column| (column.mass_cut(), column.range()[0], column.range()[1])).collect()
+    }
+    /// A column's value at a probability in (0, 1).
+    fn quantile(&self, column: usize, probability: f64) -> f64 {
+        self.0.columns()[column].quantile(probability)
+    }
+}
+
+/// What a sweep's rows say together, see `summary`: columns of numbers, NaN where null, and pairs of them by index.
+#[pyclass(name = "Summary", module = "tapeout._core")]
+struct PySummary {
+    columns: Vec<summary::Column>,
+    pairs: Vec<(usize, usize, summary::Pair)>,
+}
+
+type Extremes = Vec<(f64, u64)>;
+
+fn numbers<'a>(arrays: &'a [PyReadonlyArray1<'_, f64>]) -> PyResult<Vec<&'a [f64]>> {
+    let slices: Vec<&[f64]> = arrays
+        .iter()
+        .map(|array| array.as_slice().map_err(|_| PyValueError::new_err("a column that is not contiguous")))
+        .collect::<PyResult<_>>()?;
+    if slices.windows(2).any(|two| two[0].len() != two[1].len()) {
+        return Err(PyValueError::new_err("columns of different lengths"));
+    }
+    Ok(slices)
+}
+
+#[pymethods]
+impl PySummary {
+    /// `pilot`: some rows of each column, which fix the bins of its quantiles.
+    #[new]
+    fn new(pilot: Vec<PyReadonlyArray1<'_, f64>>, pairs: Vec<(usize, usize)>) -> PyResult<Self> {
+        let columns: Vec<summary::Column> = numbers(&pilot)?.into_iter().map(summary::Column::new).collect();
+        if pairs.iter().any(|pair| pair.0.max(pair.1) >= columns.len()) {
+            return Err(PyValueError::new_err("no such column"));
+        }
+        let pairs = pairs.into_iter().map(|(a, b)| (a, b, summary::Pair::new(&columns[a], &columns[b]))).collect();
+        Ok(PySummary { columns, pairs })
+    }
+    /// Adds rows from `first_row` on.
+    fn add(&mut self, py: Python<'_>, first_row: u64, columns: Vec<PyReadonlyArray1<'_, f64>>) -> PyResult<()> {
+        let values = numbers(&columns)?;
+        if values.len() != self.columns.len() {
+            return Err(PyValueError::new_err(format!("{} columns are wanted", self.columns.len())));
+        }
+        on_pool(py, |_| {
+            rayon::join(
+                || self.columns.par_iter_mut().zip(&values).for_each(|(column, values)| column.add(first_row, values)),
+                || self.pairs.par_iter_mut().for_each(|(a, b, pair)| pair.add(values[*a], values[*b])),
+            );
+        })
+    }
+    /// Adds what another summary of the same sweep knows of other rows.
+    fn merge(&mut self, other: &PySummary) -> PyResult<()> {
+        let alike = self.columns.len() == other.columns.len()
+            && self.columns.iter().zip(&other.columns).all(|(own, other)| own.like(other));
+        if !alike || self.pairs.len() != other.pairs.len() {
+            return Err(PyValueError::new_err("a summary of another sweep"));
+        }
+        self.columns.iter_mut().zip(&other.columns).for_each(|(own, other)| own.merge(other));
+        self.pairs.iter_mut().zip(&other.pairs).for_each(|(own, other)| own.2.merge(&other.2));
+        Ok(())
+    }
+    /// For each column the rows that have a value, the null ones, mean and standard deviation.
+    fn moments(&self) -> Vec<(u64, u64, f64, f64)> {
+        self.columns.iter().map(|column| (column.rows(), column.nulls, column.mean(), column.sd())).collect()
+    }
+    /// For each column and share a value, and how far its share may be off.
+    fn quantiles(&self, shares: Vec<f64>) -> Vec<Vec<(f64, f64)>> {
+        self.columns.iter().map(|column| shares.iter().map(|share| column.quantile(*share)).collect()).collect()
+    }
+    /// For each column the least and the greatest values with their rows, the outermost first.
+    fn extremes(&self) -> Vec<(Extremes, Extremes)> {
+        self.columns.iter().map(|column| (column.least.clone(), column.greatest.clone())).collect()
+    }
+    fn correlations(&self) -> Vec<f64> {
+        self.pairs.iter().map(|pair| pair.2.correlation()).collect()
+    }
+}
+
 #[pymodule]
 #[pyo3(name = "_core")]
 #[allow(
@@ -192,6 +399,10 @@ mod core {
 
     #[pymodule_export]
     use super::InternalError;
+    #[pymodule_export]
+    use super::PySample;
+    #[pymodule_export]
+    use super::PySummary;
 
     /// Evaluates a frame; see `tapeout.evaluate`.
     #[pyfunction]

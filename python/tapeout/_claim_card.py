@@ -14,7 +14,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tapeout._draws import Correlation, Distribution, Draws, InvalidDistribution, read_distribution
+from tapeout import distributions
+from tapeout._draws import Correlation, Draws, declared_bounds
+from tapeout.distributions import Distribution, InvalidDistribution
 from tapeout._expression import Expression, InvalidExpression
 
 BASES = ("measured", "list price", "vendor claim", "leak", "estimate", "judgement")
@@ -150,6 +152,11 @@ class Card:
     variance: VarianceQuestion | None
     evidence_for: tuple[Evidence, ...]
     evidence_against: tuple[Evidence, ...]
+
+    def draws(self, *, samples: int, seed: int = 0) -> Draws:
+        """The sample of everything drawn, each variable within its own bounds."""
+        columns = {name: entry.distribution for name, entry in self.drawn.items()}
+        return Draws(columns, self.correlations, samples=samples, seed=seed, bounds=declared_bounds(columns))
 
     def scenario(self, definition: str, variant: str | None = None) -> Scenario:
         """The changes that make the rows of a definition, or of a variant of it."""
@@ -295,9 +302,9 @@ class _Reader:
         )
         self.check_names(card, root)
         try:
-            Draws({name: entry.distribution for name, entry in drawn.items()}, card.correlations, samples=1, seed=0)
+            card.draws(samples=1)
         except InvalidDistribution as error:
-            raise self.refuse("correlate", str(error)) from None
+            raise self.refuse("uncertain", str(error)) from None
         return card
 
     # -- pieces
@@ -355,7 +362,7 @@ class _Reader:
     def drawn(self, place: str, entry: Any) -> Drawn:
         self.known_keys(place, entry, (*_DISTRIBUTION_KEYS, *_PROVENANCE_KEYS))
         try:
-            distribution = read_distribution(entry)
+            distribution = distributions.read(entry)
         except InvalidDistribution as error:
             raise self.refuse(place, str(error)) from None
         return Drawn(distribution, *self.provenance(place, entry))
@@ -563,7 +570,7 @@ class _Reader:
 
 
 _PROVENANCE_KEYS = ("source", "basis", "date")
-_DISTRIBUTION_KEYS = ("triangular", "uniform", "lognormal", "normal", "beta", "choice", "weights")
+_DISTRIBUTION_KEYS = (*distributions.KINDS, "weights", "smooth")
 _CHANGE_KEYS = frozenset({"assume", "derive", "without"})
 _DEFINITION_KEYS = frozenset({"says", "predicate", "given", "extends", "uncertain", "expected", "tolerance"})
 _COMPANION_KEYS = ("value", "definition", "quantiles", "expected", "expected_mean", "tolerance")

@@ -41,7 +41,7 @@ from tapeout._claim_result import (
     ThresholdResult,
     VarianceResult,
 )
-from tapeout._draws import Draws
+from tapeout._draws import Draws, declared_bounds
 from tapeout._expression import Expression, Name
 
 if TYPE_CHECKING:
@@ -139,12 +139,7 @@ class _Running:
 
 def _run_family(cards: list[Card], samples: int, seed: int, step: Callable[[], None]) -> list[ClaimResult]:
     first = cards[0]
-    draws = Draws(
-        {name: entry.distribution for name, entry in first.drawn.items()},
-        first.correlations,
-        samples=samples,
-        seed=seed,
-    )
+    draws = first.draws(samples=samples, seed=seed)
     running = [_Running(card, {name: _Tally() for name in card.definitions}) for card in cards]
     for index, frame in enumerate(_ahead(draws.batches(_BATCH_ROWS))):
         batch = _Batch(frame, first.optional_draws, first.reuse)
@@ -455,9 +450,7 @@ class _Search:
     def __init__(self, card: Card, threshold: Threshold) -> None:
         self.card = card
         self.threshold = threshold
-        self.medians = Draws(
-            {name: entry.distribution for name, entry in card.drawn.items()}, (), samples=1, seed=0
-        ).medians()
+        self.medians = card.draws(samples=1).medians()
 
     def answers(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         definition = self.card.definitions[self.threshold.definition]
@@ -508,7 +501,7 @@ def _bounds(card: Card, name: str) -> tuple[float, float]:
     import tapeout
 
     if name in card.drawn:
-        return card.drawn[name].distribution.search_range()
+        return card.draws(samples=1).search_range(name)
     rows = tapeout.variables().filter(pl.col("name") == name)
     for ends in (("typical_low", "typical_high"), ("low", "high")):
         if rows.height and all(rows[end][0] is not None and math.isfinite(rows[end][0]) for end in ends):
@@ -540,7 +533,7 @@ def _variance(card: Card, question: VarianceQuestion, samples: int, seed: int) -
         found: NDArray[np.float64] = batch.values(outright, outright.headline, question.of).cast(pl.Float64).to_numpy()
         return found
 
-    for one, other in Draws(columns, (), samples=rows, seed=seed).pairs(_BATCH_ROWS):
+    for one, other in Draws(columns, samples=rows, seed=seed, bounds=declared_bounds(columns)).pairs(_BATCH_ROWS):
         before = answer(one)
         values.append(before)
         for name, inputs in question.groups.items():

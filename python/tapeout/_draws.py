@@ -1,252 +1,41 @@
-"""Draws of uncertain inputs: distributions, Gaussian copula, scrambled Sobol points.
+"""Rows of uncertain inputs by index, from the core, as frames.
 
-Row i of a sample depends on (columns, correlations, seed, i) alone, so batches of any size give the same rows.
+Row i depends on (columns, correlations, design, seed, i) alone, so any part of a sample can be made anywhere.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
+
+from tapeout import _core
+from tapeout.declarations import declared
+from tapeout.distributions import Distribution, InvalidDistribution
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-# Standard normal quantile of 0.95: a lognormal given by p5 and p95 spans twice this many standard deviations.
-_Z95 = 1.6448536269514722
-# scipy's Sobol points lie on a grid of 2^-30; half a step keeps them off 0 and 1, where quantiles are infinite.
-_HALF_STEP = 2.0**-31
+Design = Literal["sobol", "lhs", "random"]
 # A threshold search over an unbounded distribution covers all but this share at each end.
 _TAIL = 0.001
-# Steps of 0.0004 in the normal score: interpolating a quantile that is smooth in it errs by about 1e-8.
-_TABLE_SCORES = np.linspace(-6.5, 6.5, 32_501)
+_UNBOUNDED = (-math.inf, math.inf)
 
 
-class InvalidDistribution(ValueError):
-    """A distribution's parameters do not describe one."""
-
-
-class Distribution(Protocol):
-    """What a drawn column follows, read through its quantile function."""
-
-    def quantile(self, u: Floats) -> pl.Series:
-        """Values at the probabilities `u` in (0, 1)."""
-        ...
-
-    def from_normal(self, z: Floats) -> pl.Series:
-        """Values at standard normal scores `z`: the same as `quantile` at their probabilities."""
-        ...
-
-    def search_range(self) -> tuple[float, float]:
-        """Where a threshold is looked for: the support, or all but 0.1 % at an unbounded end."""
-        ...
-
-
-class _ByProbability:
-    def quantile(self, u: Floats) -> pl.Series:
-        raise NotImplementedError
-
-    def from_normal(self, z: Floats) -> pl.Series:
-        from scipy.special import ndtr
-
-        return self.quantile(ndtr(z))
-
-    def search_range(self) -> tuple[float, float]:
-        low, high = self.quantile(np.array([_TAIL, 1.0 - _TAIL])).to_list()
-        return float(low), float(high)
-
-
-class _ByNormalScore:
-    def from_normal(self, z: Floats) -> pl.Series:
-        raise NotImplementedError
-
-    def quantile(self, u: Floats) -> pl.Series:
-        from scipy.special import ndtri
-
-        return self.from_normal(ndtri(u))
-
-    def search_range(self) -> tuple[float, float]:
-        low, high = self.quantile(np.array([_TAIL, 1.0 - _TAIL])).to_list()
-        return float(low), float(high)
-
-
-@dataclass(frozen=True)
-class Triangular(_ByProbability):
-    """Triangular on [low, high] with its peak at `mode`."""
-
-    low: float
-    mode: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not (self.low <= self.mode <= self.high and self.low < self.high):
-            raise InvalidDistribution(f"triangular needs low <= mode <= high and low < high, not {self}")
-
-    def quantile(self, u: Floats) -> pl.Series:
-        width = self.high - self.low
-        rising = self.low + np.sqrt(u * (width * (self.mode - self.low)))
-        falling = self.high - np.sqrt((1.0 - u) * (width * (self.high - self.mode)))
-        return pl.Series(np.where(u * width < self.mode - self.low, rising, falling))
-
-    def search_range(self) -> tuple[float, float]:
-        return self.low, self.high
-
-
-@dataclass(frozen=True)
-class Uniform(_ByProbability):
-    """Uniform on [low, high]."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise InvalidDistribution(f"uniform needs low < high, not {self}")
-
-    def quantile(self, u: Floats) -> pl.Series:
-        return pl.Series(self.low + (self.high - self.low) * u)
-
-    def search_range(self) -> tuple[float, float]:
-        return self.low, self.high
-
-
-@dataclass(frozen=True)
-class Beta(_ByNormalScore):
-    """Beta with shapes `a` and `b`, on [0, 1]."""
-
-    a: float
-    b: float
-
-    def __post_init__(self) -> None:
-        if not (self.a > 0 and self.b > 0):
-            raise InvalidDistribution(f"beta needs two positive shapes, not {self}")
-
-    def from_normal(self, z: Floats) -> pl.Series:
-        return pl.Series(np.interp(z, _TABLE_SCORES, _beta_table(self.a, self.b)))
-
-    def search_range(self) -> tuple[float, float]:
-        return 0.0, 1.0
-
-
-@lru_cache(maxsize=32)
-def _beta_table(a: float, b: float) -> Floats:
-    """Quantiles at `_TABLE_SCORES`: the inverse of the incomplete beta function costs a microsecond a value."""
-    from scipy.special import betaincinv, ndtr
-
-    table: Floats = betaincinv(a, b, ndtr(_TABLE_SCORES))
-    return table
-
-
-@dataclass(frozen=True)
-class Normal(_ByNormalScore):
-    """Normal with `mean` and `sd`."""
-
-    mean: float
-    sd: float
-
-    def __post_init__(self) -> None:
-        if not self.sd > 0:
-            raise InvalidDistribution(f"normal needs a positive sd, not {self}")
-
-    def from_normal(self, z: Floats) -> pl.Series:
-        return pl.Series(self.mean + self.sd * z)
-
-
-@dataclass(frozen=True)
-class Lognormal(_ByNormalScore):
-    """Lognormal whose logarithm has mean `ln_mean` and standard deviation `ln_sd`."""
-
-    ln_mean: float
-    ln_sd: float
-
-    def __post_init__(self) -> None:
-        if not (self.ln_sd > 0 and math.isfinite(self.ln_mean)):
-            raise InvalidDistribution(f"lognormal needs a finite ln_mean and a positive ln_sd, not {self}")
-
-    @classmethod
-    def from_quantiles(cls, p5: float, p95: float) -> Lognormal:
-        """The lognormal with these 5 % and 95 % points."""
-        if not 0 < p5 < p95:
-            raise InvalidDistribution(f"lognormal needs 0 < p5 < p95, not p5 = {p5}, p95 = {p95}")
-        return cls((math.log(p5) + math.log(p95)) / 2, (math.log(p95) - math.log(p5)) / (2 * _Z95))
-
-    def from_normal(self, z: Floats) -> pl.Series:
-        return pl.Series(np.exp(self.ln_mean + self.ln_sd * z))
-
-
-@dataclass(frozen=True)
-class Choice(_ByProbability):
-    """One of `values`, evenly or by `weights`."""
-
-    values: tuple[Any, ...]
-    weights: tuple[float, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if not self.values or len({type(value) for value in self.values}) != 1:
-            raise InvalidDistribution(f"choice needs values of one type, not {self.values!r}")
-        weights = self.weights
-        if weights is not None and (len(weights) != len(self.values) or min(weights) < 0 or not sum(weights) > 0):
-            raise InvalidDistribution(f"choice needs one weight >= 0 for each value, not {weights!r}")
-
-    def quantile(self, u: Floats) -> pl.Series:
-        weights = np.asarray(self.weights or (1.0,) * len(self.values), dtype=np.float64)
-        edges = np.cumsum(weights)[:-1] / weights.sum()
-        return pl.Series(self.values).gather(np.searchsorted(edges, u, side="right"))
-
-    def search_range(self) -> tuple[float, float]:
-        if isinstance(self.values[0], bool | str):
-            raise InvalidDistribution(f"choice among {self.values!r} has no range to search")
-        return float(min(self.values)), float(max(self.values))
-
-
-def read_distribution(entry: Mapping[str, Any]) -> Distribution:
-    """The distribution an entry names, such as ``{triangular = [1, 2, 3]}`` or ``{lognormal = {p5 = 1, p95 = 9}}``."""
-    kinds = [kind for kind in ("triangular", "uniform", "lognormal", "normal", "beta", "choice") if kind in entry]
-    if len(kinds) != 1:
-        raise InvalidDistribution(
-            "exactly one of triangular, uniform, lognormal, normal, beta, choice must be given, not "
-            + (", ".join(kinds) or "none")
-        )
-    kind, given = kinds[0], entry[kinds[0]]
-    try:
-        match kind:
-            case "triangular":
-                low, mode, high = (float(value) for value in given)
-                return Triangular(low, mode, high)
-            case "uniform":
-                low, high = (float(value) for value in given)
-                return Uniform(low, high)
-            case "beta":
-                a, b = (float(value) for value in given)
-                return Beta(a, b)
-            case "normal":
-                return Normal(**{name: float(value) for name, value in given.items()})
-            case "choice":
-                weights = entry.get("weights")
-                return Choice(tuple(given), None if weights is None else tuple(float(weight) for weight in weights))
-            case _:
-                parameters = {name: float(value) for name, value in given.items()}
-                by_quantiles = set(parameters) == {"p5", "p95"}
-                return Lognormal.from_quantiles(**parameters) if by_quantiles else Lognormal(**parameters)
-    except (TypeError, AttributeError) as error:
-        raise InvalidDistribution(f"{kind} = {given!r} is not in the form wanted: {error}") from None
-    except ValueError as error:
-        if isinstance(error, InvalidDistribution):
-            raise
-        raise InvalidDistribution(f"{kind} = {given!r} is not in the form wanted: {error}") from None
+def declared_bounds(names: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """The bounds of those names that are variables."""
+    return {name: (variable.low, variable.high) for name in names if (variable := declared().get(name)) is not None}
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """Correlation of two columns' normal scores (Gaussian copula)."""
+    """Correlation of two columns."""
 
     first: str
     second: str
@@ -254,89 +43,127 @@ class Correlation:
 
 
 class Draws:
-    """Scrambled Sobol points through the columns' quantile functions, joined by a Gaussian copula."""
+    """A sample of `samples` rows: points of a design through the columns' distributions, joined by a Gaussian copula.
+
+    bounds: what a column is cut to; the mass it loses is spread over what is left. of_ranks: whether the correlations
+    are those of ranks (Spearman's) or of normal scores. Raises InvalidDistribution.
+    """
 
     def __init__(
-        self, columns: Mapping[str, Distribution], correlations: Sequence[Correlation], *, samples: int, seed: int
+        self,
+        columns: Mapping[str, Distribution],
+        correlations: Sequence[Correlation] = (),
+        *,
+        samples: int,
+        seed: int = 0,
+        design: Design = "sobol",
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        of_ranks: bool = False,
     ) -> None:
         if samples < 1:
-            raise ValueError(f"samples must be at least 1, not {samples}")
+            raise InvalidDistribution(f"samples = {samples}: at least 1 is wanted")
+        if not 0 <= seed < 2**64:
+            raise InvalidDistribution(f"seed = {seed}: 0 to 2^64 - 1 is wanted")
         self.columns = dict(columns)
         self.samples = samples
         self.seed = seed
-        self._correlated, self._factor = _copula(list(self.columns), correlations)
+        correlated, matrix = _matrix(list(columns), correlations)
+        drawn = []
+        for name, column in self.columns.items():
+            low, high = (bounds or {}).get(name, _UNBOUNDED) if column.values is None else _UNBOUNDED
+            one = (column.kind, column.numbers, low, high)
+            drawn.append(one)
+            # Alone first: what is wrong with it is then told with its name.
+            with _told(name):
+                _core.Sample("random", seed, samples, [one], [], [], False)
+        with _told(", ".join(list(columns)[k] for k in correlated)):
+            self._sample = _core.Sample(design, seed, samples, drawn, correlated, matrix, of_ranks)
+        self._doubled = lambda: _core.Sample(design, seed, samples, [*drawn, *drawn], [], [], False)
+
+    def rows(self, first: int, rows: int, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """`rows` rows from `first` on of the columns `names`, all by default."""
+        wanted = list(self.columns) if names is None else list(names)
+        position = {name: k for k, name in enumerate(self.columns)}
+        arrays = self._sample.rows(first, rows, [position[name] for name in wanted])
+        return pl.DataFrame([_series(name, self.columns[name], array) for name, array in zip(wanted, arrays, strict=True)])
 
     def batches(self, rows: int) -> Iterator[pl.DataFrame]:
-        """The sample in frames of at most `rows` rows, one float column (or the choice's type) a drawn input."""
-        points = _sobol(len(self.columns), self.seed)
+        """The sample in frames of at most `rows` rows."""
         for first in range(0, self.samples, rows):
-            yield self._frame(next_points(points, min(rows, self.samples - first)))
+            yield self.rows(first, min(rows, self.samples - first))
 
     def pairs(self, rows: int) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Two independent samples side by side, for variance shares."""
-        count = len(self.columns)
-        points = _sobol(2 * count, self.seed)
+        """Two independent samples side by side, without correlations, for variance shares."""
+        both = self._doubled()
+        named = list(self.columns.items())
         for first in range(0, self.samples, rows):
-            both = next_points(points, min(rows, self.samples - first))
-            yield self._frame(both[:count]), self._frame(both[count:])
+            arrays = both.rows(first, min(rows, self.samples - first), list(range(2 * len(named))))
+            one, other = arrays[: len(named)], arrays[len(named) :]
+            yield (
+                pl.DataFrame([_series(name, column, a) for (name, column), a in zip(named, one, strict=True)]),
+                pl.DataFrame([_series(name, column, a) for (name, column), a in zip(named, other, strict=True)]),
+            )
+
+    def quantile(self, name: str, probability: float) -> float:
+        """A column's value at a probability in (0, 1); of a choice the position of its value."""
+        return self._sample.quantile(list(self.columns).index(name), probability)
 
     def medians(self) -> pl.DataFrame:
         """One row: the median of every column."""
-        half = np.array([0.5])
-        return pl.DataFrame({name: column.quantile(half) for name, column in self.columns.items()})
-
-    def _frame(self, probabilities: Floats) -> pl.DataFrame:
-        from scipy.special import ndtri
-
-        mixed: dict[str, Floats] = {}
-        if self._correlated:
-            position = {name: index for index, name in enumerate(self.columns)}
-            scores = ndtri(probabilities[[position[name] for name in self._correlated]])
-            mixed = dict(zip(self._correlated, _mix(self._factor, scores), strict=True))
         return pl.DataFrame(
-            {
-                name: column.from_normal(mixed[name]) if name in mixed else column.quantile(probabilities[index])
-                for index, (name, column) in enumerate(self.columns.items())
-            }
+            [_series(name, column, np.array([self.quantile(name, 0.5)])) for name, column in self.columns.items()]
+        )
+
+    def cuts(self) -> pl.DataFrame:
+        """For each column the share of its distribution that its bounds cut off, and the range that is left."""
+        lost = self._sample.cuts()
+        return pl.DataFrame(
+            [(name, *cut) for name, cut in zip(self.columns, lost, strict=True)],
+            schema={"variable": pl.String, "mass_cut": pl.Float64, "low": pl.Float64, "high": pl.Float64},
+            orient="row",
+        )
+
+    def search_range(self, name: str) -> tuple[float, float]:
+        """Where a threshold is looked for: the support, or all but 0.1 % at an unbounded end."""
+        column = self.columns[name]
+        if column.values is not None:
+            if isinstance(column.values[0], bool | str):
+                raise InvalidDistribution(f"{name}: a choice among {list(column.values)!r} has no range to search")
+            return float(min(column.values)), float(max(column.values))
+        _, low, high = self._sample.cuts()[list(self.columns).index(name)]
+        return (
+            low if math.isfinite(low) and column.kind not in ("normal", "lognormal", "gamma") else self.quantile(name, _TAIL),
+            high if math.isfinite(high) else self.quantile(name, 1 - _TAIL),
         )
 
 
-def _sobol(dimensions: int, seed: int) -> Any:
-    from scipy.stats import qmc
-
-    return qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))
-
-
-def next_points(points: Any, rows: int) -> Floats:
-    """The next `rows` points, one row a dimension, inside (0, 1)."""
-    with warnings.catch_warnings():
-        # Balance at a power of two is lost by choice where the caller asks for another count.
-        warnings.filterwarnings("ignore", message="The balance properties of Sobol", category=UserWarning)
-        drawn = points.random(rows)
-    by_dimension: Floats = np.ascontiguousarray(drawn.T)
-    by_dimension += _HALF_STEP
-    return by_dimension
+def _series(name: str, column: Distribution, values: Floats) -> pl.Series:
+    if column.values is None:
+        return pl.Series(name, values)
+    return pl.Series(name, column.values).gather(values.astype(np.uint32))
 
 
-def _mix(factor: Floats, scores: Floats) -> list[Floats]:
-    """`factor` @ `scores`, in a fixed order of addition: a BLAS product differs between machines."""
-    mixed = []
-    for row in factor:
-        total = np.zeros(scores.shape[1])
-        for weight, score in zip(row, scores, strict=True):
-            if weight != 0.0:
-                total += weight * score
-        mixed.append(total)
-    return mixed
+class _told:
+    """What the core refuses, with the names of the columns."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ValueError) and not isinstance(error, InvalidDistribution):
+            raise InvalidDistribution(f"{self.name}: {error}") from None
 
 
-def _copula(columns: list[str], correlations: Sequence[Correlation]) -> tuple[list[str], Floats]:
-    """The correlated columns and the Cholesky factor of their correlation matrix."""
+def _matrix(columns: list[str], correlations: Sequence[Correlation]) -> tuple[list[int], list[float]]:
+    """The correlated columns by position, and the matrix of their correlations row by row."""
     named = {name for pair in correlations for name in (pair.first, pair.second)}
     if missing := sorted(named - set(columns)):
         raise InvalidDistribution(f"correlated column {missing[0]!r} is not drawn")
     correlated = [name for name in columns if name in named]
-    matrix = np.eye(len(correlated), dtype=np.float64)
+    matrix = np.eye(len(correlated))
     for pair in correlations:
         i, j = correlated.index(pair.first), correlated.index(pair.second)
         if i == j or matrix[i, j] != 0.0:
@@ -344,12 +171,4 @@ def _copula(columns: list[str], correlations: Sequence[Correlation]) -> tuple[li
         if not -1.0 < pair.rho < 1.0:
             raise InvalidDistribution(f"correlation of {pair.first} and {pair.second} is {pair.rho}, outside (-1, 1)")
         matrix[i, j] = matrix[j, i] = pair.rho
-    try:
-        factor: Floats = np.linalg.cholesky(matrix).astype(np.float64, copy=False)
-    except np.linalg.LinAlgError:
-        smallest = float(np.linalg.eigvalsh(matrix).min())
-        raise InvalidDistribution(
-            f"the correlations of {', '.join(correlated)} contradict each other: "
-            f"their matrix is not positive definite (smallest eigenvalue {smallest:.3g})"
-        ) from None
-    return correlated, factor
+    return [columns.index(name) for name in correlated], matrix.ravel().tolist()
