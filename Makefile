@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 BUILT := .venv/.built
-CORE := $(shell find src .cargo -type f) Cargo.toml Cargo.lock pyproject.toml
+CORE := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
 .PHONY: run test lint generated clean
 

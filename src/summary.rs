@@ -139,8 +139,11 @@ pub struct Histogram {
 /// Ranks of the pilot, in all, that become edges, and how many at each end are all taken.
 const INNER_EDGES: usize = 1024;
 const OUTER_EDGES: usize = 64;
-/// Doublings of the pilot's outermost spacing, beyond its ends.
-const TAIL_EDGES: i32 = 64;
+/// Edges between two neighbours at an end.
+const OUTER_PARTS: usize = 8;
+/// Doublings of the distance from the pilot's ends, and edges in each.
+const TAIL_DOUBLINGS: i32 = 64;
+const TAIL_PARTS: i32 = 4;
 
 impl Histogram {
     /// Edges from a pilot: values of the same kind of rows. The better it knows them the narrower the bins.
@@ -155,6 +158,11 @@ impl Histogram {
             if outer || inner {
                 edges.push(*value);
             }
+            if outer && k + 1 < count {
+                for part in 1..OUTER_PARTS {
+                    edges.push(value + (sorted[k + 1] - value) * (part as f64 / OUTER_PARTS as f64));
+                }
+            }
             // An atom ends right after itself.
             if k > 0 && sorted[k - 1].total_cmp(value) == Ordering::Equal {
                 edges.push(*value);
@@ -165,10 +173,12 @@ impl Histogram {
             let near = |a: f64, b: f64| if a < b { b - a } else { (last - first).max(last.abs() * 1e-9).max(1e-300) };
             let below = near(first, sorted[(count - 1).min(OUTER_EDGES)]);
             let above = near(sorted[count - 1 - (count - 1).min(OUTER_EDGES)], last);
-            for doubling in 0..TAIL_EDGES {
-                let share = scaled(1.0, doubling - 2);
-                edges.push(first - below * share);
-                edges.push(last + above * share);
+            for doubling in 0..TAIL_DOUBLINGS {
+                for part in 0..TAIL_PARTS {
+                    let share = scaled(1.0 + f64::from(part) / f64::from(TAIL_PARTS), doubling - 6);
+                    edges.push(first - below * share);
+                    edges.push(last + above * share);
+                }
             }
         }
         edges.retain(|edge| edge.is_finite());

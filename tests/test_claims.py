@@ -9,16 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-from scipy import stats
 
 import tapeout
 from tapeout import _claims
 from tapeout._claim_card import InvalidCard, load
 from tapeout._claim_result import ClaimResult, DefinitionResult
-from tapeout._draws import Correlation, Draws, InvalidDistribution, Lognormal, Triangular, read_distribution
 from tapeout._expression import Expression, InvalidExpression, Name
 
 SAMPLES = 65_536
@@ -205,72 +202,6 @@ def test_anything_but_arithmetic_and_conditions_is_refused(text: str) -> None:
 
 def test_names_are_read_with_their_variants() -> None:
     assert Expression("min(a, b@x) > 2 * a").names() == {Name("a"), Name("b", "x")}
-
-
-# ---------------------------------------------------------------------------------------------------- draws
-
-U = np.array([1e-9, 0.001, 0.05, 0.2, 0.5, 0.77, 0.95, 0.999, 1 - 1e-9])
-
-
-@pytest.mark.parametrize(
-    ("entry", "reference"),
-    [
-        ({"triangular": [2, 3, 7]}, stats.triang(0.2, 2, 5)),
-        ({"triangular": [2, 2, 7]}, stats.triang(0.0, 2, 5)),
-        ({"triangular": [2, 7, 7]}, stats.triang(1.0, 2, 5)),
-        ({"uniform": [-1, 4]}, stats.uniform(-1, 5)),
-        ({"lognormal": {"ln_mean": 0.33, "ln_sd": 1.6}}, stats.lognorm(1.6, scale=math.exp(0.33))),
-        ({"normal": {"mean": 3, "sd": 2}}, stats.norm(3, 2)),
-        ({"beta": [4, 4]}, stats.beta(4, 4)),
-        ({"beta": [0.7, 2.5]}, stats.beta(0.7, 2.5)),
-    ],
-)
-def test_quantiles_are_scipys(entry: dict[str, Any], reference: Any) -> None:
-    found = read_distribution(entry).quantile(U).to_numpy()
-    # The beta's are interpolated in a table; the others are closed forms.
-    np.testing.assert_allclose(found, reference.ppf(U), rtol=1e-6 if "beta" in entry else 1e-11, atol=1e-8)
-
-
-def test_a_lognormal_given_by_quantiles_has_them() -> None:
-    found = read_distribution({"lognormal": {"p5": 60, "p95": 700}}).quantile(np.array([0.05, 0.95]))
-    assert found.to_list() == pytest.approx([60, 700], rel=1e-12)
-
-
-def test_choices_come_by_weight() -> None:
-    drawn = read_distribution({"choice": ["a", "b"], "weights": [1, 3]}).quantile(np.array([0.1, 0.2499, 0.2501, 0.9]))
-    assert drawn.to_list() == ["a", "a", "b", "b"]
-
-
-def draws(columns: int, samples: int, seed: int = 1, rho: float | None = None) -> Draws:
-    named = {f"c{index}": Lognormal(0.0, 1.0) if index % 2 else Triangular(0, 1, 4) for index in range(columns)}
-    return Draws(named, [] if rho is None else [Correlation("c0", "c1", rho)], samples=samples, seed=seed)
-
-
-def test_rows_do_not_depend_on_the_batches() -> None:
-    whole = pl.concat(draws(5, 5000, rho=0.4).batches(8192))
-    parts = pl.concat(draws(5, 5000, rho=0.4).batches(1024))
-    assert whole.height == 5000
-    assert whole.equals(parts)
-    assert not whole.equals(pl.concat(draws(5, 5000, seed=2, rho=0.4).batches(8192)))
-
-
-@pytest.mark.parametrize("rho", [-0.6, 0.3, 0.9])
-def test_the_copula_has_the_rank_correlation_of_its_rho(rho: float) -> None:
-    frame = next(draws(3, 16_384, rho=rho).batches(16_384))
-    ranks = frame.select(pl.all().rank())
-    # Spearman's rho of a Gaussian copula; 16,384 Sobol rows estimate it to better than 0.01.
-    assert ranks.select(pl.corr("c0", "c1")).item() == pytest.approx(6 / math.pi * math.asin(rho / 2), abs=0.01)
-    assert ranks.select(pl.corr("c0", "c2")).item() == pytest.approx(0.0, abs=0.02)
-    assert frame["c0"].mean() == pytest.approx(5 / 3, rel=2e-3)
-
-
-def test_correlations_that_contradict_each_other_are_refused() -> None:
-    columns = {name: Lognormal(0.0, 1.0) for name in "abc"}
-    pairs = [Correlation("a", "b", 0.9), Correlation("b", "c", 0.9), Correlation("a", "c", -0.9)]
-    with pytest.raises(InvalidDistribution, match="not positive definite"):
-        Draws(columns, pairs, samples=8, seed=1)
-    with pytest.raises(InvalidDistribution, match="'d' is not drawn"):
-        Draws(columns, [Correlation("a", "d", 0.1)], samples=8, seed=1)
 
 
 def test_importing_the_package_does_not_import_scipy() -> None:

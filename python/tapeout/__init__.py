@@ -3,19 +3,54 @@
 from tapeout._claims import claims
 from tapeout.catalogs import catalog
 from tapeout.declarations import models, variables
+from tapeout.distributions import (
+    Distribution,
+    InvalidDistribution,
+    beta,
+    choice,
+    empirical,
+    exponential,
+    gamma,
+    integers,
+    lognormal,
+    loguniform,
+    normal,
+    pert,
+    quantiles,
+    triangular,
+    uniform,
+)
 from tapeout.errors import InternalError, InvalidInput
 from tapeout.frame import evaluate, expr, resolve
 from tapeout.reference import reference
+from tapeout.sweep import Summary, Sweep
 
 __all__ = [
+    "Distribution",
     "InternalError",
+    "InvalidDistribution",
     "InvalidInput",
+    "Summary",
+    "Sweep",
+    "beta",
     "catalog",
+    "choice",
     "claims",
+    "empirical",
     "evaluate",
+    "exponential",
     "expr",
+    "gamma",
+    "integers",
+    "lognormal",
+    "loguniform",
     "models",
+    "normal",
+    "pert",
+    "quantiles",
     "reference",
     "resolve",
+    "triangular",
+    "uniform",
     "variables",
 ]

@@ -16,8 +16,8 @@ from typing import Any
 
 from tapeout import distributions
 from tapeout._draws import Correlation, Draws, declared_bounds
-from tapeout.distributions import Distribution, InvalidDistribution
 from tapeout._expression import Expression, InvalidExpression
+from tapeout.distributions import Distribution, InvalidDistribution
 
 BASES = ("measured", "list price", "vendor claim", "leak", "estimate", "judgement")
 ATTRIBUTIONS = ("verified", "secondary", "not verified", "contradicted")

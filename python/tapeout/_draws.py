@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -78,14 +79,16 @@ class Draws:
                 _core.Sample("random", seed, samples, [one], [], [], False)
         with _told(", ".join(list(columns)[k] for k in correlated)):
             self._sample = _core.Sample(design, seed, samples, drawn, correlated, matrix, of_ranks)
-        self._doubled = lambda: _core.Sample(design, seed, samples, [*drawn, *drawn], [], [], False)
+        self._doubled: tuple[Any, ...] = (design, seed, samples, [*drawn, *drawn], [], [], False)
 
     def rows(self, first: int, rows: int, names: Sequence[str] | None = None) -> pl.DataFrame:
         """`rows` rows from `first` on of the columns `names`, all by default."""
         wanted = list(self.columns) if names is None else list(names)
         position = {name: k for k, name in enumerate(self.columns)}
         arrays = self._sample.rows(first, rows, [position[name] for name in wanted])
-        return pl.DataFrame([_series(name, self.columns[name], array) for name, array in zip(wanted, arrays, strict=True)])
+        return pl.DataFrame(
+            [_series(name, self.columns[name], array) for name, array in zip(wanted, arrays, strict=True)]
+        )
 
     def batches(self, rows: int) -> Iterator[pl.DataFrame]:
         """The sample in frames of at most `rows` rows."""
@@ -94,7 +97,7 @@ class Draws:
 
     def pairs(self, rows: int) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Two independent samples side by side, without correlations, for variance shares."""
-        both = self._doubled()
+        both = _core.Sample(*self._doubled)
         named = list(self.columns.items())
         for first in range(0, self.samples, rows):
             arrays = both.rows(first, min(rows, self.samples - first), list(range(2 * len(named))))
@@ -132,7 +135,9 @@ class Draws:
             return float(min(column.values)), float(max(column.values))
         _, low, high = self._sample.cuts()[list(self.columns).index(name)]
         return (
-            low if math.isfinite(low) and column.kind not in ("normal", "lognormal", "gamma") else self.quantile(name, _TAIL),
+            low
+            if math.isfinite(low) and column.kind not in ("normal", "lognormal", "gamma")
+            else self.quantile(name, _TAIL),
             high if math.isfinite(high) else self.quantile(name, 1 - _TAIL),
         )
 
@@ -143,18 +148,13 @@ def _series(name: str, column: Distribution, values: Floats) -> pl.Series:
     return pl.Series(name, column.values).gather(values.astype(np.uint32))
 
 
-class _told:
+@contextmanager
+def _told(name: str) -> Iterator[None]:
     """What the core refuses, with the names of the columns."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ValueError) and not isinstance(error, InvalidDistribution):
-            raise InvalidDistribution(f"{self.name}: {error}") from None
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidDistribution(f"{name}: {error}") from None
 
 
 def _matrix(columns: list[str], correlations: Sequence[Correlation]) -> tuple[list[int], list[float]]:

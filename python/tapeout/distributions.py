@@ -77,7 +77,9 @@ def _probability(name: str, kind: str) -> float:
     found = _QUANTILE.fullmatch(name)
     if not found:
         fields = ", ".join(_FIELDS.get(kind, ()))
-        raise InvalidDistribution(f"{kind}: {name} is neither a parameter ({fields}) nor a quantile such as p5 or p99_9")
+        raise InvalidDistribution(
+            f"{kind}: {name} is neither a parameter ({fields}) nor a quantile such as p5 or p99_9"
+        )
     return float(f"{found[1]}.{found[2] or 0}") / 100
 
 
@@ -94,7 +96,9 @@ def _make(kind: str, given: Mapping[str, Any]) -> Distribution:
     if kind in _BY_QUANTILES and not set(named) & set(fields):
         points = sorted((_probability(name, kind), _number(value, f"{kind}: {name}")) for name, value in named.items())
         if len(points) != 2:
-            raise InvalidDistribution(f"{kind}: {' and '.join(fields)}, or two quantiles such as p5 and p95, not {given}")
+            raise InvalidDistribution(
+                f"{kind}: {' and '.join(fields)}, or two quantiles such as p5 and p95, not {given}"
+            )
         return Distribution(f"{kind}_quantiles", tuple(number for point in points for number in point))
     for name in named:
         if name not in fields:
@@ -126,7 +130,7 @@ def triangular(low: float, mode: float, high: float) -> Distribution:
 
 
 def pert(low: float, mode: float, high: float) -> Distribution:
-    """Between `low` and `high`, most likely at `mode`, smoother than triangular (Malcolm et al., Oper. Res. 7, 1959)."""
+    """Between `low` and `high`, most likely at `mode`, smooth there (Malcolm et al., Oper. Res. 7, 1959)."""
     return _make("pert", {"low": low, "mode": mode, "high": high})
 
 
@@ -136,12 +140,16 @@ def normal(mean: float | None = None, sd: float | None = None, **quantiles: floa
 
 
 def lognormal(ln_mean: float | None = None, ln_sd: float | None = None, **quantiles: float) -> Distribution:
-    """Lognormal by mean and standard deviation of the natural logarithm, or by two quantiles: ``lognormal(p5=1, p95=9)``."""
+    """Lognormal by mean and standard deviation of the natural logarithm, or by two quantiles (``p5=1, p95=9``)."""
     return _make("lognormal", {"ln_mean": ln_mean, "ln_sd": ln_sd, **quantiles})
 
 
 def beta(
-    a: float | None = None, b: float | None = None, low: float | None = None, high: float | None = None, **quantiles: float
+    a: float | None = None,
+    b: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    **quantiles: float,
 ) -> Distribution:
     """Beta with shapes `a` and `b` on `low` (0) to `high` (1), or on 0 to 1 by two quantiles."""
     return _make("beta", {"a": a, "b": b, "low": low, "high": high, **quantiles})
@@ -165,7 +173,10 @@ def integers(low: int, high: int) -> Distribution:
 def choice(values: Sequence[Any], weights: Sequence[float] | None = None) -> Distribution:
     """One of `values`, evenly or by `weights`. A correlation is with the order given."""
     values = tuple(values)
-    if not values or len({bool if isinstance(v, bool) else float if isinstance(v, int) else type(v) for v in values}) != 1:
+    if (
+        not values
+        or len({bool if isinstance(v, bool) else float if isinstance(v, int) else type(v) for v in values}) != 1
+    ):
         raise InvalidDistribution(f"choice: values of one type are wanted, not {list(values)!r}")
     given = (1.0,) * len(values) if weights is None else tuple(_number(w, "choice: a weight") for w in weights)
     if len(given) != len(values) or min(given) < 0 or not 0 < sum(given) < math.inf:
@@ -187,7 +198,9 @@ def quantiles(points: Mapping[float | str, float], *, smooth: bool = False) -> D
         (_probability(p, "quantiles") if isinstance(p, str) else _number(p, "quantiles"), _number(x, f"quantiles: {p}"))
         for p, x in points.items()
     )
-    return Distribution("smooth_quantiles" if smooth else "quantiles", tuple(number for pair in pairs for number in pair))
+    return Distribution(
+        "smooth_quantiles" if smooth else "quantiles", tuple(number for pair in pairs for number in pair)
+    )
 
 
 def read(entry: Mapping[str, Any]) -> Distribution:
@@ -214,4 +227,6 @@ def read(entry: Mapping[str, Any]) -> Distribution:
             return _make(kind, dict(zip(fields, given, strict=False)))
     if kind == "exponential" and isinstance(given, int | float):
         return exponential(given)
-    raise InvalidDistribution(f"{kind} = {given!r} is not in the form wanted: {', '.join(_FIELDS.get(kind, ('a list',)))}")
+    raise InvalidDistribution(
+        f"{kind} = {given!r} is not in the form wanted: {', '.join(_FIELDS.get(kind, ('a list',)))}"
+    )
