@@ -23,6 +23,7 @@ from tapeout.distributions import (
 from tapeout.errors import InternalError, InvalidInput
 from tapeout.frame import evaluate, expr, resolve
 from tapeout.reference import reference
+from tapeout.sensitivity import from_salib, sensitivity, to_salib
 from tapeout.sweep import Summary, Sweep
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "evaluate",
     "exponential",
     "expr",
+    "from_salib",
     "gamma",
     "integers",
     "lognormal",
@@ -50,6 +52,8 @@ __all__ = [
     "quantiles",
     "reference",
     "resolve",
+    "sensitivity",
+    "to_salib",
     "triangular",
     "uniform",
     "variables",

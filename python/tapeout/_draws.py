@@ -79,16 +79,19 @@ class Draws:
                 _core.Sample("random", seed, samples, [one], [], [], False)
         with _told(", ".join(list(columns)[k] for k in correlated)):
             self._sample = _core.Sample(design, seed, samples, drawn, correlated, matrix, of_ranks)
-        self._doubled: tuple[Any, ...] = (design, seed, samples, [*drawn, *drawn], [], [], False)
+        again = [len(drawn) + k for k in correlated]
+        square = np.reshape(matrix, (len(correlated), len(correlated)))
+        twice = np.kron(np.eye(2), square).ravel().tolist()
+        self._doubled: tuple[Any, ...] = (design, seed, samples, drawn * 2, [*correlated, *again], twice, of_ranks)
 
     def rows(self, first: int, rows: int, names: Sequence[str] | None = None) -> pl.DataFrame:
         """`rows` rows from `first` on of the columns `names`, all by default."""
         wanted = list(self.columns) if names is None else list(names)
         position = {name: k for k, name in enumerate(self.columns)}
-        arrays = self._sample.rows(first, rows, [position[name] for name in wanted])
-        return pl.DataFrame(
-            [_series(name, self.columns[name], array) for name, array in zip(wanted, arrays, strict=True)]
-        )
+        return self._frame(wanted, self._sample.rows(first, rows, [position[name] for name in wanted]))
+
+    def _frame(self, names: Sequence[str], arrays: Sequence[Floats]) -> pl.DataFrame:
+        return pl.DataFrame([_series(name, self.columns[name], a) for name, a in zip(names, arrays, strict=True)])
 
     def batches(self, rows: int) -> Iterator[pl.DataFrame]:
         """The sample in frames of at most `rows` rows."""
@@ -96,16 +99,12 @@ class Draws:
             yield self.rows(first, min(rows, self.samples - first))
 
     def pairs(self, rows: int) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Two independent samples side by side, without correlations, for variance shares."""
+        """Two independent samples side by side, for variance shares."""
         both = _core.Sample(*self._doubled)
-        named = list(self.columns.items())
+        names = list(self.columns)
         for first in range(0, self.samples, rows):
-            arrays = both.rows(first, min(rows, self.samples - first), list(range(2 * len(named))))
-            one, other = arrays[: len(named)], arrays[len(named) :]
-            yield (
-                pl.DataFrame([_series(name, column, a) for (name, column), a in zip(named, one, strict=True)]),
-                pl.DataFrame([_series(name, column, a) for (name, column), a in zip(named, other, strict=True)]),
-            )
+            arrays = both.rows(first, min(rows, self.samples - first), list(range(2 * len(names))))
+            yield self._frame(names, arrays[: len(names)]), self._frame(names, arrays[len(names) :])
 
     def quantile(self, name: str, probability: float) -> float:
         """A column's value at a probability in (0, 1); of a choice the position of its value."""

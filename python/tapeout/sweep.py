@@ -189,28 +189,28 @@ class Sweep:
         """What is the same on all rows of a cell."""
         return self.assume | {name: self.cells[name][cell] for name in self.grid}
 
-    def _inputs(self, cell: int, sample: int, rows: int) -> tuple[pl.DataFrame, dict[str, Value]]:
-        """The drawn and derived columns of rows of a cell, and the rest as assumptions."""
-        given = self._given(cell)
+    def _draw(self, sample: int, rows: int) -> pl.DataFrame:
+        """The uncertain inputs, or without any a column of no name that has the rows."""
         if self._draws is None:
-            frame = pl.DataFrame({"": np.zeros(rows, dtype=np.int8)})
-        else:
-            frame = self._draws.rows(sample, rows)
+            return pl.DataFrame({"": np.zeros(rows, dtype=np.int8)})
+        return self._draws.rows(sample, rows)
+
+    def _evaluated(self, cell: int, frame: pl.DataFrame, outputs: Sequence[str]) -> pl.DataFrame:
+        """Drawn columns with the derived ones and the outputs."""
+        given = self._given(cell)
         for name, expression in self._derived.items():
             column = expression.compile(
                 lambda read: pl.lit(given[read.quantity]) if read.quantity in given else pl.col(read.quantity)
             )
             frame = frame.with_columns(column.alias(name))
-        return frame, {name: value for name, value in given.items() if name in declared() or name in KEYS}
-
-    def _evaluated(self, cell: int, sample: int, rows: int, outputs: Sequence[str]) -> pl.DataFrame:
-        """Outputs, drawn and derived columns of rows of a cell."""
-        frame, given = self._inputs(cell, sample, rows)
+        if not outputs:
+            return frame
+        assume = {name: value for name, value in given.items() if name in declared() or name in KEYS}
         try:
-            return evaluate(frame, outputs, assume=given, strict=False) if outputs else frame
+            return evaluate(frame, outputs, assume=assume, strict=False)
         except InvalidInput as error:
-            where = f" (cell {cell})" if self.grid else ""
-            raise InvalidInput(f"rows {cell * self.samples + sample} on of the sweep{where}: {error}") from None
+            where = f", cell {cell}" if self.grid else ""
+            raise InvalidInput(f"rows of the sweep{where}: {error}") from None
 
     def frame(
         self, outputs: str | Sequence[str] | None = (), *, first: int = 0, rows: int | None = None
@@ -228,7 +228,7 @@ class Sweep:
         return pl.concat(parts) if parts else self._part(0, 0, 1, names).clear()
 
     def _part(self, cell: int, sample: int, rows: int, outputs: Sequence[str]) -> pl.DataFrame:
-        evaluated = self._evaluated(cell, sample, rows, outputs)
+        evaluated = self._evaluated(cell, self._draw(sample, rows), outputs)
         axes = [
             pl.Series(name, [self.cells[name][cell]], dtype=self.cells.schema[name]).new_from_index(0, rows)
             for name in self.grid
@@ -306,7 +306,7 @@ class Sweep:
                 raise InvalidInput(f"by: {name} is not an axis of the grid{did_you_mean(name, self.grid)}")
         if bad := [share for share in quantiles if not 0 <= share <= 1]:
             raise InvalidInput(f"quantiles: {bad[0]} is not a share between 0 and 1")
-        counted = _Counted(self, outputs, where or {}, correlations)
+        counted = Counted(self, outputs, where or {}, correlations)
         groups: dict[tuple[Any, ...], list[int]] = {}
         for cell in range(self.cell_count):
             groups.setdefault(tuple(self.cells[name][cell] for name in axes), []).append(cell)
@@ -406,7 +406,7 @@ class Sweep:
         return sha256(json.dumps(self.to_dict(), sort_keys=True, default=str).encode()).hexdigest()
 
 
-class _Counted:
+class Counted:
     """The columns of numbers that a summary counts."""
 
     def __init__(
@@ -442,8 +442,12 @@ class _Counted:
                 raise InvalidInput(f"where: {name} is not a variable{did_you_mean(name, declared())}")
 
     def columns(self, cell: int, sample: int, rows: int) -> list[np.ndarray[Any, Any]]:
-        """One array a column, NaN where null."""
-        frame = self.sweep._evaluated(cell, sample, rows, self.evaluated)
+        """One array a column of rows of a cell, NaN where null."""
+        return self.answers(cell, self.sweep._draw(sample, rows))
+
+    def answers(self, cell: int, drawn: pl.DataFrame) -> list[np.ndarray[Any, Any]]:
+        """The same from drawn columns."""
+        frame = self.sweep._evaluated(cell, drawn, self.evaluated)
         given = self.sweep._given(cell)
         if self.conditions:
             frame = frame.with_columns(
@@ -463,7 +467,7 @@ class Summary:
 
     def __init__(
         self,
-        counted: _Counted,
+        counted: Counted,
         axes: list[str],
         groups: list[tuple[Any, ...]],
         summaries: list[_core.Summary],
