@@ -74,9 +74,10 @@ UNCERTAIN = {
 
 
 def sweep(**changes: Any) -> Sweep:
-    given = tapeout.reference().row(0, named=True)
-    assume = {name: value for name, value in given.items() if value is not None and name not in UNCERTAIN}
-    return Sweep(**({"assume": assume, "uncertain": UNCERTAIN, "samples": 2048, "seed": 3} | changes))
+    scenario = tapeout.reference().row(0, named=True)
+    assume = {name: value for name, value in scenario.items() if value is not None and name not in UNCERTAIN}
+    given: dict[str, Any] = {"assume": assume, "uncertain": UNCERTAIN, "samples": 2048, "seed": 3}
+    return Sweep(**(given | changes))
 
 
 def test_the_indices_are_salibs_on_the_same_sample() -> None:

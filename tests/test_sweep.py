@@ -62,7 +62,7 @@ def test_a_row_depends_on_its_number_alone() -> None:
 
 def test_lazy_makes_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[tuple[str, ...], int]] = []
-    evaluate = tapeout.sweep.evaluate
+    evaluate = tapeout.evaluate
 
     def told(frame: pl.DataFrame, outputs: Any, **rest: Any) -> pl.DataFrame:
         asked.append((tuple(outputs), frame.height))
@@ -101,7 +101,7 @@ def test_a_summary_is_that_of_the_rows() -> None:
         for share in quantiles:
             value = line[f"p{100 * share:02.0f}"]
             below, until = (values < value).mean(), (values <= value).mean()
-            assert below - line["quantile_error"] - 1e-3 <= share <= until + line["quantile_error"] + 1e-3  # type: ignore[operator]
+            assert below - line["quantile_error"] - 1e-3 <= share <= until + line["quantile_error"] + 1e-3
     best = found.extremes.filter(output="build_npv_usd", end="greatest", place=1, respin_months=4.0).row(0, named=True)
     assert one.frame("build_npv_usd", first=best["row"], rows=1)["build_npv_usd"].item() == best["value"]
     rho = found.correlations.filter(respin_months=6.0, output="build_npv_usd", input="build_units_per_year")
