@@ -1,7 +1,8 @@
-"""Writes docs/reference/variables.md and models.md from the declarations. `--check` fails where they are not so."""
+"""Writes docs/reference/ from the declarations. `--check` fails where they are not so."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,9 @@ def models_page() -> str:
 def main() -> None:
     """Writes, or compares with `--check`."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, page in (("variables.md", variables_page()), ("models.md", models_page())):
+    schema = json.dumps(tapeout.Sweep.schema(), indent=1, ensure_ascii=False) + "\n"
+    pages = {"variables.md": variables_page(), "models.md": models_page(), "sweep.schema.json": schema}
+    for name, page in pages.items():
         path = FOLDER / name
         if "--check" not in sys.argv:
             path.write_text(page)

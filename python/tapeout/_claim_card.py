@@ -17,6 +17,7 @@ from typing import Any
 from tapeout import distributions
 from tapeout._draws import Correlation, Draws, declared_bounds
 from tapeout._expression import Expression, InvalidExpression
+from tapeout.declarations import KEYS, declared
 from tapeout.distributions import Distribution, InvalidDistribution
 
 BASES = ("measured", "list price", "vendor claim", "leak", "estimate", "judgement")
@@ -166,6 +167,50 @@ class Card:
             Change() if variant is None else self.variants[variant],
         )
         return tuple(change for change in changes if change != Change())
+
+    def sweep(self, definition: str | None) -> dict[str, Any]:
+        """A definition's assumptions, draws, correlations and derived columns, as arguments of a sweep."""
+        definition = self.headline if definition is None else definition
+        if definition not in self.definitions:
+            raise InvalidCard(
+                f"{self.id}: no definition {definition!r}{nearest(definition, self.definitions)}; "
+                f"there are {', '.join(self.definitions)}"
+            )
+        scenario = self.scenario(definition)
+        left_out = self.optional_draws - {name for change in scenario for name in change.draws}
+        drawn = {name: one.distribution for name, one in self.drawn.items() if name not in left_out}
+        assumed: dict[str, Value] = {}
+        derived: dict[str, Expression] = {}
+        for change in scenario:
+            places: tuple[dict[str, Any], ...] = (drawn, assumed, derived)
+            for name in (*dict(change.assume), *change.without):
+                for place in places:
+                    place.pop(name, None)
+            assumed |= dict(change.assume)
+            for name, expression in change.derive:
+                if name in {read.quantity for read in expression.names()}:
+                    raise InvalidCard(
+                        f"{self.id}: {definition} makes {name} from itself, which a sweep can't: choose another one"
+                    )
+                drawn.pop(name, None)
+                assumed.pop(name, None)
+                derived[name] = expression
+        read = {name.quantity for expression in derived.values() for name in expression.names()}
+        variables = declared()
+
+        def used(name: str) -> bool:
+            return name in variables or name in KEYS or name in read
+
+        return {
+            "assume": {name: value for name, value in assumed.items() if used(name)},
+            "uncertain": {name: one for name, one in drawn.items() if used(name)},
+            "correlate": {
+                (one.first, one.second): one.rho
+                for one in self.correlations
+                if all(name in drawn and used(name) for name in (one.first, one.second))
+            },
+            "derive": {name: expression.text for name, expression in derived.items() if used(name)},
+        }
 
 
 def folder_of_cards() -> Path:

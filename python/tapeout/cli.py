@@ -1,4 +1,4 @@
-"""The command line: `tapeout claims`, `evaluate`, `resolve`, `variables`, `catalog`."""
+"""The command line: `tapeout claims`, `evaluate`, `resolve`, `sweep`, `sensitivity`, `variables`, `catalog`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import datetime
 
     import polars as pl
+
+    from tapeout import Sweep
 
 app = typer.Typer(
     help="Economics of AI compute: training, serving and own chips, over millions of scenarios.",
@@ -216,6 +218,147 @@ def resolve(
     frame = tapeout.reference() if source is None else files.read(source)
     found = tapeout.resolve(frame, _names(outputs), assume=given, catalog=catalog, as_of=date, strict=strict)
     report.resolved(found)
+
+
+Spec = Annotated[
+    str | None, typer.Argument(metavar="SPEC", help="A sweep's TOML file, or a claim: the scenarios that weigh it.")
+]
+Samples = Annotated[int | None, typer.Option(min=1, help="Scenarios a grid cell, instead of the file's.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Same seed, same scenarios; instead of the file's.")]
+
+
+def _sweep(spec: str | None, samples: int | None, seed: int | None, assume: list[str] | None) -> Sweep:
+    from tapeout import InvalidInput, Sweep
+    from tapeout._claim_card import load
+
+    if spec is None:
+        raise typer.BadParameter("SPEC is wanted: a sweep's TOML file, or a claim")
+    if spec in load():
+        found = Sweep.from_claim(spec, samples=65_536)
+    elif Path(spec).exists() or spec.endswith(".toml"):
+        found = Sweep.from_toml(spec)
+    else:
+        raise InvalidInput(f"{spec}: neither a file nor a claim; the claims are {', '.join(load())}")
+    asked = {"samples": samples, "seed": seed}
+    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if given := _assumptions(assume):
+        # What is assumed is no longer swept.
+        changes |= {
+            name: {key: value for key, value in getattr(found, name).items() if key not in given}
+            for name in ("grid", "uncertain", "derive")
+        }
+        changes["assume"] = found.assume | given
+        changes["correlate"] = {pair: rho for pair, rho in found.correlate.items() if not set(pair) & set(given)}
+    return found.replace(**changes)
+
+
+def _conditions(pairs: list[str] | None) -> dict[str, str]:
+    found = {}
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise typer.BadParameter(f'--where {pair}: NAME=CONDITION is wanted, such as "pays=build_npv_usd > 0"')
+        found[name.strip()] = text.strip()
+    return found
+
+
+@app.command()
+def sweep(
+    spec: Spec = None,
+    outputs: Outputs = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=CONDITION", help="Counts a condition on the outputs; may be repeated."),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Grid axes, separated by commas; all of them without it.")] = None,
+    quantiles: Annotated[str, typer.Option(help="Shares from 0 to 1, separated by commas.")] = "0.05,0.5,0.95",
+    correlations: Annotated[bool, typer.Option("--correlations", help="What each output moves with.")] = False,
+    assume: Assume = None,
+    samples: Samples = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="PATH",
+            help="A folder: the scenarios as Parquet files, begun again where they were left. A file: the summary.",
+        ),
+    ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the file, for editors.")] = False,
+) -> None:
+    """Summarise the scenarios of a sweep, or write them to a folder."""
+    import json
+
+    from tapeout import Sweep, files, report
+
+    if schema:
+        typer.echo(json.dumps(Sweep.schema(), indent=1, ensure_ascii=False))
+        return
+    found = _sweep(spec, samples, seed, assume)
+    names = _names(outputs)
+    if out is not None and not out.suffix:
+        with report.progress("rows") as advance:
+            parts = found.to_parquet(out, names, progress=advance)
+        typer.echo(f"{found.rows:,} scenarios in {len(parts)} files: {out}")
+        return
+    out_format = None if out is None else _format(out, "-o")
+    axes = list(found.grid) if by is None else _names(by) or []
+    shares = [_share(text) for text in _names(quantiles) or []]
+    conditions = _conditions(where)
+    with report.progress("rows") as advance:
+        summary = found.summary(
+            [] if names is None and conditions else names, by=axes, quantiles=shares, where=conditions,
+            correlations=correlations, progress=advance,
+        )  # fmt: skip
+    if out is not None and out_format is not None:
+        files.write(summary.table, out, {"tapeout": "summary", "sweep_sha256": found.digest})
+    else:
+        report.summary(found, summary, axes, correlations)
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"--quantiles {text}: numbers such as 0.05,0.5 are wanted") from None
+
+
+@app.command()
+def sensitivity(
+    spec: Spec = None,
+    of: Annotated[
+        str | None, typer.Option(help='Outputs, or conditions such as "build_npv_usd > 0"; by commas.')
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=INPUTS", help="Inputs that count as one; may be repeated.")
+    ] = None,
+    assume: Assume = None,
+    samples: Samples = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Written by its suffix.")] = None,
+) -> None:
+    """Say what an output hangs on: each uncertain input's share of its variance."""
+    import tapeout
+    from tapeout import files, report
+
+    out_format = None if out is None else _format(out, "-o")
+    found = _sweep(spec, samples, seed, assume)
+    asked = _names(of)
+    if not asked:
+        raise typer.BadParameter("--of is wanted: the outputs, or conditions on them")
+    groups = {}
+    for pair in group or []:
+        name, equals, inputs = pair.partition("=")
+        if not equals or not name.strip():
+            raise typer.BadParameter(f"--group {pair}: NAME=INPUT,INPUT is wanted")
+        groups[name.strip()] = _names(inputs) or []
+    with report.progress("rows") as advance:
+        table = tapeout.sensitivity(found, asked, groups=groups, progress=advance)
+    if out is not None and out_format is not None:
+        files.write(table, out, {"tapeout": "sensitivity", "sweep_sha256": found.digest})
+    else:
+        report.sensitivity(found, table)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from tapeout.errors import InvalidInput
 
 _QUANTILE = re.compile(r"p(\d+)(?:_(\d+))?")
 # In the order of their numbers; what may be left out has a default.
-_FIELDS: dict[str, tuple[str, ...]] = {
+FIELDS: dict[str, tuple[str, ...]] = {
     "uniform": ("low", "high"),
     "loguniform": ("low", "high"),
     "triangular": ("low", "mode", "high"),
@@ -30,7 +30,12 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }
 _DEFAULTS = {("beta", "low"): 0.0, ("beta", "high"): 1.0}
 _BY_QUANTILES = ("normal", "lognormal", "beta", "gamma")
-KINDS = (*_FIELDS, "choice", "empirical", "quantiles")
+KINDS = (*FIELDS, "choice", "empirical", "quantiles")
+
+
+def defaulted(kind: str) -> int:
+    """How many of a distribution's numbers may be left out at the end."""
+    return sum(name == kind for name, _ in _DEFAULTS)
 
 
 class InvalidDistribution(InvalidInput):
@@ -63,7 +68,7 @@ class Distribution:
                 {"smooth": True} if self.kind == "smooth_quantiles" else {}
             )
         if kind in ("normal", "lognormal"):
-            return {kind: dict(zip(_FIELDS[kind], self.numbers, strict=True))}
+            return {kind: dict(zip(FIELDS[kind], self.numbers, strict=True))}
         if kind == "beta" and self.numbers[2:] == (0.0, 1.0):
             return {kind: list(self.numbers[:2])}
         return {kind: list(self.numbers)}
@@ -76,7 +81,7 @@ def _name(probability: float) -> str:
 def _probability(name: str, kind: str) -> float:
     found = _QUANTILE.fullmatch(name)
     if not found:
-        fields = ", ".join(_FIELDS.get(kind, ()))
+        fields = ", ".join(FIELDS.get(kind, ()))
         raise InvalidDistribution(
             f"{kind}: {name} is neither a parameter ({fields}) nor a quantile such as p5 or p99_9"
         )
@@ -91,7 +96,7 @@ def _number(value: Any, what: str) -> float:
 
 def _make(kind: str, given: Mapping[str, Any]) -> Distribution:
     """By parameters, or by two quantiles."""
-    fields = _FIELDS[kind]
+    fields = FIELDS[kind]
     named = {name: value for name, value in given.items() if value is not None}
     if kind in _BY_QUANTILES and not set(named) & set(fields):
         points = sorted((_probability(name, kind), _number(value, f"{kind}: {name}")) for name, value in named.items())
@@ -218,15 +223,14 @@ def read(entry: Mapping[str, Any]) -> Distribution:
         return empirical(given)
     if kind == "quantiles" and isinstance(given, dict):
         return quantiles(given, smooth=bool(entry.get("smooth", False)))
-    if kind in _FIELDS and isinstance(given, dict):
+    if kind in FIELDS and isinstance(given, dict):
         return _make(kind, given)
-    if kind in _FIELDS and isinstance(given, list):
-        fields = _FIELDS[kind]
-        least = sum((kind, name) not in _DEFAULTS for name in fields)
-        if least <= len(given) <= len(fields):
+    if kind in FIELDS and isinstance(given, list):
+        fields = FIELDS[kind]
+        if len(fields) - defaulted(kind) <= len(given) <= len(fields):
             return _make(kind, dict(zip(fields, given, strict=False)))
     if kind == "exponential" and isinstance(given, int | float):
         return exponential(given)
     raise InvalidDistribution(
-        f"{kind} = {given!r} is not in the form wanted: {', '.join(_FIELDS.get(kind, ('a list',)))}"
+        f"{kind} = {given!r} is not in the form wanted: {', '.join(FIELDS.get(kind, ('a list',)))}"
     )

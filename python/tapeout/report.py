@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich.console import Console
@@ -16,9 +17,13 @@ from rich.table import Table
 from tapeout._claim_result import ClaimResult, ThresholdResult
 from tapeout.declarations import KEYS, declared
 
+if TYPE_CHECKING:
+    from tapeout import Summary, Sweep
+
 # What is piped or logged has no width of its own.
 _WIDTH = 100
 _SHOWN_SCENARIOS = 4
+_SHOWN_INPUTS = 5
 
 _REFERENCE = {
     "Training run": "train_cost_usd train_hardware_usd train_interconnect_usd train_energy_usd train_days",
@@ -61,7 +66,20 @@ def figure(value: object) -> str:
     return str(value)
 
 
-def _short(value: float | None) -> str:
+def short(value: object, digits: int = 4) -> str:
+    """A value in a few digits, with k, M, bn or tn."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, float) or not math.isfinite(value):
+        return figure(value)
+    value = float(f"{value:.{digits}g}")
+    for size, suffix in ((1e12, " tn"), (1e9, " bn"), (1e6, " M"), (1e3, " k")):
+        if size <= abs(value) < 1e15:
+            return f"{value / size:.{digits}g}{suffix}"
+    return f"{value:.{digits}g}"
+
+
+def _bound(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
@@ -209,6 +227,70 @@ def scenarios(frame: pl.DataFrame, names: Sequence[str], row_id: str | None) -> 
         out.print(f"and {frame.height - shown.height:,} more rows: -o FILE writes them all")
 
 
+def summary(sweep: Sweep, found: Summary, axes: Sequence[str], correlations: bool) -> None:
+    """What a sweep's scenarios say together."""
+    out = _console()
+    grid = " × ".join(f"{len(values)} {name}" for name, values in sweep.grid.items())
+    cells = f"{grid} × " if grid else ""
+    out.print(
+        f"{sweep.rows:,} scenarios: {cells}{sweep.samples:,} samples of {len(sweep.uncertain)} uncertain inputs\n"
+    )
+    shares = [name for name in found.table.columns if name.startswith("p") and name[1:].replace("_", "").isdigit()]
+    spread = ["mean", "± s.e.", "sd", *shares]
+    # Without axes an output is a line, with them it is a table of cells.
+    parts = found.table.partition_by("output", maintain_order=True) if axes else [found.table]
+    for part in parts:
+        name = part["output"][0]
+        condition = name not in declared()
+        heads = ["probability", "± s.e."] if axes and condition else spread
+        unit = "" if condition else _unit(declared()[name].unit)
+        title = f"{name} [{unit}]" if unit else name
+        table = _table(title if axes else None, *(axes or ["output"]), *heads, *([] if axes else ["unit"]), right=heads)
+        for line in part.iter_rows(named=True):
+            output = declared().get(line["output"])
+            figures = [short(line["mean"]), short(line["standard_error"], 2)]
+            if heads is spread:
+                # Of a condition the mean is its probability, and a spread says no more.
+                figures += [short(line[one]) if output else "" for one in ("sd", *shares)]
+            nulls = f" null on {line['nulls']:,}" if line["nulls"] else ""
+            if axes:
+                table.add_row(*(short(line[name]) for name in axes), *figures, *([nulls] if nulls else []))
+            else:
+                table.add_row(line["output"], *figures, (_unit(output.unit) if output else "probability") + nulls)
+        out.print(table)
+        out.print()
+    if not correlations:
+        return
+    rho = found.correlations.filter(pl.col("correlation").is_not_null())
+    group = [*axes, "output"]
+    strongest = rho.group_by(group, maintain_order=True).head(_SHOWN_INPUTS)
+    shown = _table("What it moves with (Pearson)", *axes, "output", "r", "input", right=("r",))
+    for line in strongest.iter_rows(named=True):
+        shown.add_row(
+            *(short(line[name]) for name in axes), line["output"], f"{line['correlation']:+.2f}", line["input"]
+        )
+    out.print(shown)
+
+
+def sensitivity(sweep: Sweep, found: pl.DataFrame) -> None:
+    """What each output hangs on."""
+    out = _console()
+    runs = len(set(found["input"])) + 2
+    out.print(f"{sweep.samples * runs:,} scenarios: {sweep.samples:,} samples, {runs} times\n")
+    numbers = ("alone", "± 95 %", "in all", "± 95 % ")
+    table = _table("Share of the output's variance", "output", *numbers, "input", right=numbers)
+    for (output,), rows in found.group_by("output", maintain_order=True):
+        for k, line in enumerate(rows.iter_rows(named=True)):
+            shares = []
+            for one in ("first", "total"):
+                share = line[one]
+                wide = None if share is None else (line[f"{one}_high"] - line[f"{one}_low"]) / 2
+                shares += ["-", ""] if share is None or wide is None else [f"{share:.3f}", f"{wide:.3f}"]
+            table.add_row("" if k else escape(str(output)), *shares, line["input"])
+    out.print(table)
+    out.print("[dim]Alone: what knowing the input would remove. In all: what only it could still leave.")
+
+
 def resolved(found: pl.DataFrame) -> None:
     """Where every value comes from."""
     table = _table(None, "variable", "from", "rows", "value", "unit", "source", right=("rows",))
@@ -226,7 +308,7 @@ def variables(found: pl.DataFrame) -> None:
     """Variables with unit, default, bounds, meaning and source."""
     table = _table(None, "variable", "unit", "default", "bounds", "what it is")
     for line in found.iter_rows(named=True):
-        bounds = f"{_short(line['low'])} to {_short(line['high'])}"
+        bounds = f"{_bound(line['low'])} to {_bound(line['high'])}"
         if line["kind"] == "choice":
             bounds = ", ".join(line["choices"])
         elif line["kind"] in ("boolean", "date", "key"):

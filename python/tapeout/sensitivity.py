@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from tapeout._expression import Expression
-from tapeout.declarations import declared
+from tapeout.declarations import declared, did_you_mean
 from tapeout.distributions import Distribution, lognormal, loguniform, normal, triangular, uniform
 from tapeout.errors import InvalidInput
 from tapeout.sweep import BATCH_ROWS, Counted, Progress, Sweep
@@ -75,7 +75,10 @@ def _counted(sweep: Sweep, of: str | Sequence[str]) -> Counted:
     conditions = {text: text for text in asked if text not in declared()}
     for text in conditions:
         if not Expression(text).is_condition():
-            raise InvalidInput(f"of: {text} is neither a variable nor a condition such as build_npv_usd > 0")
+            raise InvalidInput(
+                f"of: {text} is neither a variable nor a condition such as build_npv_usd > 0"
+                f"{did_you_mean(text, declared())}"
+            )
     return Counted(sweep, outputs, conditions, False)
 
 

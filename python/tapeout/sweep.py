@@ -36,7 +36,7 @@ BATCH_ROWS = 131_072
 _PILOT_ROWS = 8_192
 # A distribution that loses more than this to the bounds of its variable is not the one that was meant.
 _MOST_CUT = 0.01
-_TOML_KEYS = ("samples", "seed", "design", "assume", "grid", "uncertain", "correlate", "derive")
+_ARGUMENTS = ("samples", "seed", "design", "assume", "grid", "uncertain", "correlate", "derive")
 
 Progress = Callable[[int, int], None]
 
@@ -90,6 +90,9 @@ class Sweep:
         for one, other in itertools.combinations(places, 2):
             if both := sorted(set(places[one]) & set(places[other])):
                 raise InvalidInput(f"{both[0]} is in {one} and in {other}: give it once")
+        for name, text in self.derive.items():
+            if not isinstance(text, str):
+                raise InvalidInput(f"derive: {name} = {text!r}: an expression in quotes is wanted")
         try:
             self._derived = {name: Expression(text) for name, text in self.derive.items()}
         except InvalidExpression as error:
@@ -329,6 +332,51 @@ class Sweep:
 
     # ------------------------------------------------------------------------------------------------ text
 
+    def replace(self, **changes: Any) -> Sweep:
+        """The same sweep with other arguments: ``sweep.replace(samples=1_000_000, grid={"respin_months": [4, 6]})``."""
+        given = {name: getattr(self, name) for name in _ARGUMENTS}
+        for name in changes:
+            if name not in given:
+                raise InvalidInput(f"{name}: not an argument of Sweep{did_you_mean(name, given)}")
+        return Sweep(**(given | changes))
+
+    @classmethod
+    def from_claim(
+        cls,
+        claim: str,
+        definition: str | None = None,
+        *,
+        uncertain: Sequence[str] | None = None,
+        samples: int = 1024,
+        seed: int = 0,
+    ) -> Sweep:
+        """The scenarios that weigh a claim, of one of its definitions (the headline's by default).
+
+        uncertain: the inputs that stay so, the others at their median; all of them by default.
+        The condition is the claim's predicate: ``tapeout.claims()`` shows it. Raises InvalidInput.
+        """
+        from tapeout._claim_card import InvalidCard, load
+
+        cards = load()
+        if claim not in cards:
+            raise InvalidInput(f"{claim}: not a claim{did_you_mean(claim, cards)}")
+        try:
+            sweep = cls(**cards[claim].sweep(definition), samples=samples, seed=seed)
+        except InvalidCard as error:
+            raise InvalidInput(str(error)) from None
+        if uncertain is None:
+            return sweep
+        for name in uncertain:
+            if name not in sweep.uncertain:
+                raise InvalidInput(f"{name}: not uncertain in {claim}{did_you_mean(name, sweep.uncertain)}")
+        assert sweep._draws is not None
+        medians = sweep._draws.medians().row(0, named=True)
+        return sweep.replace(
+            assume=sweep.assume | {name: value for name, value in medians.items() if name not in uncertain},
+            uncertain={name: one for name, one in sweep.uncertain.items() if name in uncertain},
+            correlate={pair: rho for pair, rho in sweep.correlate.items() if set(pair) <= set(uncertain)},
+        )
+
     @classmethod
     def from_toml(cls, path: str | Path) -> Sweep:
         """A sweep from a file: samples, seed, design, [assume], [grid], [uncertain], [[correlate]], [derive].
@@ -349,8 +397,8 @@ class Sweep:
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Sweep:
         """The same from the tables of such a file."""
-        if unknown := [key for key in table if key not in _TOML_KEYS]:
-            raise InvalidInput(f"{unknown[0]}: not an entry of a sweep{did_you_mean(unknown[0], _TOML_KEYS)}")
+        if unknown := [key for key in table if key not in _ARGUMENTS]:
+            raise InvalidInput(f"{unknown[0]}: not an entry of a sweep{did_you_mean(unknown[0], _ARGUMENTS)}")
         for key in ("assume", "grid", "uncertain", "derive"):
             if not isinstance(table.get(key, {}), Mapping):
                 raise InvalidInput(f"{key}: a table is wanted, not {table[key]!r}")
@@ -381,6 +429,13 @@ class Sweep:
             seed=table.get("seed", 0),
             design=table.get("design", "sobol"),
         )
+
+    @staticmethod
+    def schema() -> dict[str, Any]:
+        """The form of such a file as a JSON schema (draft 7), by which editors complete and check it."""
+        from tapeout import _schema
+
+        return _schema.schema()
 
     def to_dict(self) -> dict[str, Any]:
         """The tables of a TOML file that makes the same sweep."""
