@@ -38,14 +38,41 @@ pub fn deferred_annuity<N: Number>(rate: N, start: N, length: N) -> N {
     (-(rate * start)).exp() * present_value_of_flow(rate, length)
 }
 
-/// e^y for |y| <= 0.07, the change of a discount factor from the middle of a month to its ends: Taylor's series, its even
-/// and its odd terms side by side. Error below 2e-14.
-#[inline(always)]
-pub fn exp_within_month<N: Number>(y: N) -> N {
-    let q = y * y;
-    let even = (q * (q * (1.0 / 720.0) + 1.0 / 24.0) + 0.5) * q;
-    let odd = q * (q * (q * (1.0 / 5040.0) + 1.0 / 120.0) + 1.0 / 6.0) + 1.0;
-    even + odd * y + 1.0
+/// e^(-rate f) for a share 0 to 1 of a month, as a polynomial in f of degree 5: Taylor's to degree 7, whose last two powers
+/// are replaced by what is nearest to them on 0 to 1 (Chebyshev). Error below rate⁶ / 9e5 (rate a month):
+/// 6e-12 at 400 % a year, 1e-18 at 10 %.
+#[derive(Clone, Copy)]
+pub struct WithinMonth<N>([N; 6]);
+
+impl<N: Number> WithinMonth<N> {
+    #[inline(always)]
+    pub fn new(rate: N) -> Self {
+        /// f⁷ and f⁶ less the Chebyshev polynomials of 0 to 1 over their leading coefficients, 8192 and 2048.
+        const SEVENTH: [f64; 7] = [1.0, -98.0, 1568.0, -9408.0, 26880.0, -39424.0, 28672.0];
+        const SIXTH: [f64; 6] = [-1.0, 72.0, -840.0, 3584.0, -6912.0, 6144.0];
+        let mut terms = [N::one(); 8];
+        let mut k = 1;
+        while k < 8 {
+            #[expect(clippy::cast_precision_loss, reason = "at most 7")]
+            let by = 1.0 / (k as f64);
+            terms[k] = -(terms[k - 1] * rate * by);
+            k += 1;
+        }
+        let sixth = terms[6] + terms[7] * (SEVENTH[6] / 8192.0);
+        let mut within = [N::zero(); 6];
+        let mut k = 0;
+        while k < 6 {
+            within[k] = terms[k] + terms[7] * (SEVENTH[k] / 8192.0) + sixth * (SIXTH[k] / 2048.0);
+            k += 1;
+        }
+        WithinMonth(within)
+    }
+    #[inline(always)]
+    pub fn at(&self, share: N) -> N {
+        let [k0, k1, k2, k3, k4, k5] = self.0;
+        let square = share * share;
+        (k0 + k1 * share) + square * ((k2 + k3 * share) + square * (k4 + k5 * share))
+    }
 }
 
 #[cfg(test)]
@@ -85,11 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn half_a_month_of_discounting_is_an_exponential() {
-        for i in -70..=70_i16 {
-            let y = f64::from(i) / 1000.0;
-            // Cut after y^7: 0.07^8 / 8! = 1.4e-14.
-            assert!((exp_within_month(y) / core_math::exp(y) - 1.0).abs() < 2e-14, "{y}");
+    fn discounting_within_a_month_is_an_exponential() {
+        for i in -60..=134_i16 {
+            let rate = f64::from(i) / 1000.0;
+            let within = WithinMonth::new(rate);
+            for j in 0..=100_u8 {
+                let share = f64::from(j) / 100.0;
+                let error = (within.at(share) - core_math::exp(-rate * share)).abs();
+                // Chebyshev's remainder is rate⁶ / (720 · 2048), what Taylor's leaves rate⁸ / 40320; and three roundings.
+                assert!(error < core_math::pow(rate.abs(), 6.0) / 9e5 + 4e-16, "{rate} {share}: {error}");
+            }
         }
     }
 

@@ -4,9 +4,9 @@
 //! plan; respin j at tape-out + j Tᵣ; software port, bring-up and qualification at launch; nothing after the horizon. All
 //! discounted continuously at `rate` a month.
 
-use crate::finance::{exp_within_month, flow_series, present_value_of_flow};
+use crate::finance::{WithinMonth, flow_series, present_value_of_flow};
 use crate::launch::{Branch, Cell, Edges, LaunchLaw, Overrun};
-use crate::market::{HORIZON, HORIZON_MONTHS, MID_MONTH};
+use crate::market::{HORIZON, HORIZON_MONTHS};
 use crate::number::Number;
 use crate::saving::{Months, Saving, months};
 
@@ -119,11 +119,10 @@ impl<N: Number> BranchPayments<N> {
 /// Net present value as a random quantity: a saving and a cost for every launch.
 pub struct Programme<'a, N: Number> {
     pub law: LaunchLaw<N>,
-    pub saving: &'a Saving<N>,
+    pub saving: &'a Saving<'a, N>,
     pub payments: Payments<N>,
     pub discounting: Discounting<N>,
-    /// Discount factors at the months' middles.
-    pub discounts: &'a Months<N>,
+    pub discounts: &'a Discounts<N>,
 }
 
 /// Weighted sums over the cells.
@@ -180,19 +179,31 @@ impl<N: Number> Sums<N> {
     }
 }
 
-/// The discount factor at the middle of every month.
-#[inline(always)]
-pub fn discounts<N: Number>(rate: N) -> Months<N> {
-    let mut table = months::<N>();
-    let over_a_month = (-rate).exp();
-    let mut factor = (-(rate * MID_MONTH)).exp();
-    let mut k = 0;
-    while k <= HORIZON {
-        table[k] = factor.save();
-        factor = factor * over_a_month;
-        k += 1;
+/// Discount factors of the months' beginnings, and of what follows within a month.
+pub struct Discounts<N: Number> {
+    beginning: Months<N>,
+    within: WithinMonth<N>,
+}
+
+impl<N: Number> Discounts<N> {
+    #[inline(always)]
+    pub fn new(rate: N) -> Self {
+        let over_a_month = (-rate).exp();
+        let mut discounts = Discounts { beginning: months::<N>(), within: WithinMonth::new(rate) };
+        let mut factor = N::one();
+        let mut k = 0;
+        while k <= HORIZON {
+            discounts.beginning[k] = factor.save();
+            factor = factor * over_a_month;
+            k += 1;
+        }
+        discounts
     }
-    table
+    /// At `offset` (0 to 1) of `month`.
+    #[inline(always)]
+    fn at(&self, month: usize, offset: N) -> N {
+        N::restore(self.beginning[month]) * self.within.at(offset)
+    }
 }
 
 impl<N: Number> Programme<'_, N> {
@@ -225,8 +236,7 @@ impl<N: Number> Programme<'_, N> {
     fn cost(&self, branch: &BranchPayments<N>, month: usize, offset: N) -> N {
         #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
         let launch = offset + month as f64;
-        let discount = N::restore(self.discounts[month]) * exp_within_month(self.payments.rate * (-offset + MID_MONTH));
-        branch.launched(launch, discount)
+        branch.launched(launch, self.discounts.at(month, offset))
     }
 
     /// Saving and cost of one cell with everything `delay` whole months later.

@@ -23,12 +23,21 @@ pub fn months<N: Number>() -> Months<N> {
 
 /// S within one month: value, slope, curvature / 2, and the two bends.
 #[derive(Clone, Copy)]
-struct Piece<S> {
+pub struct Piece<S> {
     value: S,
     slope: S,
     curve: S,
     ramp_bend: S,
     life_bend: S,
+}
+
+/// S of all months, before it is made. It is the caller's: to move it would cost as much as to make it.
+pub type Pieces<N> = [Piece<<N as Number>::Slot>; ENTRIES];
+
+#[inline(always)]
+pub fn pieces<N: Number>() -> Pieces<N> {
+    let zero = N::zero().save();
+    [Piece { value: zero, slope: zero, curve: zero, ramp_bend: zero, life_bend: zero }; ENTRIES]
 }
 
 /// How launch months turn into savings.
@@ -39,6 +48,9 @@ struct Service<N> {
     ramp_rest: N,
     life_whole: Positions,
     life_rest: N,
+    /// The rests less a month.
+    ramp_over: N,
+    life_over: N,
     /// Weights of B(x) - B(x+q), of A(x) and of A(x+L).
     by_ramp: N,
     at_once: N,
@@ -54,25 +66,32 @@ impl<N: Number> Service<N> {
         Service {
             ramp_whole: reached.floor().positions(),
             ramp_rest: reached - reached.floor(),
+            ramp_over: reached - reached.floor() - 1.0,
             life_whole: life_months.floor().positions(),
             life_rest: life_months - life_months.floor(),
+            life_over: life_months - life_months.floor() - 1.0,
             by_ramp: N::select(ramped, N::one() / ramp, N::zero()),
             at_once: N::select(ramped, N::zero(), N::one()),
             at_end: N::select(ramped, reached / ramp, N::one()),
         }
     }
+    /// How far a launch at `offset` of a month carries the ends of ramp and life into the month after.
+    #[inline(always)]
+    fn past(&self, offset: N) -> (N, N) {
+        ((offset + self.ramp_over).positive_part(), (offset + self.life_over).positive_part())
+    }
 }
 
 /// S(x) for every x up to the horizon.
-pub struct Saving<N: Number> {
+pub struct Saving<'a, N: Number> {
     service: Service<N>,
-    pieces: [Piece<N::Slot>; ENTRIES],
+    pieces: &'a Pieces<N>,
 }
 
-impl<N: Number> Saving<N> {
+impl<'a, N: Number> Saving<'a, N> {
     /// From the flow of each month.
     #[inline(always)]
-    pub fn new(flow: &Months<N>, ramp_months: N, life_months: N) -> Self {
+    pub fn new(pieces: &'a mut Pieces<N>, flow: &Months<N>, ramp_months: N, life_months: N) -> Self {
         let service = Service::new(ramp_months, life_months);
         let mut once = months::<N>();
         let mut twice = months::<N>();
@@ -86,9 +105,6 @@ impl<N: Number> Saving<N> {
             once[k] = a.save();
             twice[k] = b.save();
         }
-        let zero = N::zero().save();
-        let nothing = Piece { value: zero, slope: zero, curve: zero, ramp_bend: zero, life_bend: zero };
-        let mut saving = Saving { service, pieces: [nothing; ENTRIES] };
         let (ramp, life) = (service.ramp_whole, service.life_whole);
         // The flow in the month in which ramp, or life, ends, and its integrals from there on.
         let mut v1 = N::pick(
@@ -130,7 +146,7 @@ impl<N: Number> Saving<N> {
                 |row| life[row] + k + 1,
             );
             let (r, l) = (service.ramp_rest, service.life_rest);
-            saving.pieces[k] = Piece {
+            pieces[k] = Piece {
                 // b0 - b1 is exactly 0 where the ramp takes less than a month.
                 value: (service.by_ramp * ((b0 - b1) + r * (a1 - r * v1 * 0.5)) + service.at_once * a0
                     - service.at_end * (a2 - l * v2))
@@ -143,15 +159,14 @@ impl<N: Number> Saving<N> {
             (v1, v2) = (v1_next, v2_next);
             k += 1;
         }
-        saving
+        Saving { service, pieces }
     }
 
     /// S at `offset` (0 to 1) of `month`.
     #[inline(always)]
     pub fn at(&self, month: usize, offset: N) -> N {
         let piece = &self.pieces[month];
-        let past_ramp = (offset + self.service.ramp_rest - 1.0).positive_part();
-        let past_life = (offset + self.service.life_rest - 1.0).positive_part();
+        let (past_ramp, past_life) = self.service.past(offset);
         N::restore(piece.value)
             + offset * (N::restore(piece.slope) + offset * N::restore(piece.curve))
             + N::restore(piece.ramp_bend) * past_ramp * past_ramp
@@ -185,8 +200,7 @@ impl<N: Number> Launches<N> {
 
     #[inline(always)]
     pub fn add(&mut self, month: usize, offset: N, mass: N) {
-        let past_ramp = (offset + self.service.ramp_rest - 1.0).positive_part();
-        let past_life = (offset + self.service.life_rest - 1.0).positive_part();
+        let (past_ramp, past_life) = self.service.past(offset);
         let k = month + 1;
         self.mass[k] = (N::restore(self.mass[k]) + mass).save();
         self.first[k] = (N::restore(self.first[k]) + mass * offset).save();
@@ -277,7 +291,7 @@ mod tests {
     fn a_steady_flow_by_hand() {
         // Launch at 10.25, life 30, no ramp: 30 months of flow. A ramp of 8 loses half of it: 26. At 100.25 the horizon
         // leaves 19.75, of which the ramp loses 4.
-        let at = |ramp: f64, month: usize| Saving::new(&steady(), ramp, 30.0).at(month, 0.25);
+        let at = |ramp: f64, month: usize| Saving::new(&mut pieces::<f64>(), &steady(), ramp, 30.0).at(month, 0.25);
         assert!((at(0.0, 10) - 30.0).abs() < 1e-12); // differences of sums up to 7000
         assert!((at(8.0, 10) - 26.0).abs() < 1e-11);
         assert!((at(8.0, 100) - 15.75).abs() < 1e-11);
@@ -289,7 +303,8 @@ mod tests {
             if k < HORIZON { 1.0 + f64::from(u8::try_from(k * k % 37).expect("small")) } else { 0.0 }
         });
         for (ramp, life) in [(0.0, 24.5), (6.3, 30.7), (12.0, 36.0), (40.2, 10.1)] {
-            let saving = Saving::new(&flow, ramp, life);
+            let mut pieces = pieces::<f64>();
+            let saving = Saving::new(&mut pieces, &flow, ramp, life);
             for (month, offset) in [(0, 0.0), (5, 0.4), (60, 0.9), (117, 0.2)] {
                 let mut launches = Launches::new(ramp, life);
                 launches.add(month, offset, 1.0);

@@ -15,8 +15,8 @@ use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::LaunchLaw;
 use crate::market::{HORIZON, Market, Month, Path, Volume};
 use crate::number::Number;
-use crate::risk::{Discounting, Expected, Payments, Programme, discounts};
-use crate::saving::{Launches, Saving, months};
+use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
+use crate::saving::{Launches, Saving, months, pieces};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
 choices!(
@@ -214,7 +214,8 @@ model! {
         }
 
         // Saving and cost over the launch law.
-        let saving = Saving::new(&flow_usd, x.build_ramp_months, x.build_life_months);
+        let mut pieces = pieces::<N>();
+        let saving = Saving::new(&mut pieces, &flow_usd, x.build_ramp_months, x.build_life_months);
         let rate = x.discount_rate_per_year.ln_1p() / MONTHS_PER_YEAR;
         let payments = Payments {
             scale: x.programme_nre_scale,
@@ -227,7 +228,7 @@ model! {
             respin_months: x.respin_months,
             rate,
         };
-        let discount_factors = discounts(rate);
+        let discounts = Discounts::new(rate);
         let programme = Programme {
             law: LaunchLaw {
                 planned_months: x.programme_planned_months,
@@ -240,7 +241,7 @@ model! {
             saving: &saving,
             payments,
             discounting: Discounting::new(&payments, x.programme_planned_months),
-            discounts: &discount_factors,
+            discounts: &discounts,
         };
         let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
         // Once as planned and, where the cost of delay is wanted, once with everything a month later.
