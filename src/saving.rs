@@ -82,6 +82,29 @@ impl<N: Number> Service<N> {
     }
 }
 
+/// v, A and B at the beginning of a month.
+#[derive(Clone, Copy)]
+struct Flow<N> {
+    v: N,
+    a: N,
+    b: N,
+}
+
+impl<N: Number> Flow<N> {
+    #[inline(always)]
+    fn none() -> Self {
+        Flow { v: N::zero(), a: N::zero(), b: N::zero() }
+    }
+    /// The month before, with a flow of `v`.
+    #[inline(always)]
+    fn add(&mut self, v: N) {
+        let later = self.a;
+        self.v = v;
+        self.a = later + v;
+        self.b = self.b + (later + self.a) * 0.5;
+    }
+}
+
 /// S(x) for every x up to the horizon.
 pub struct Saving<'a, N: Number> {
     service: Service<N>,
@@ -93,71 +116,38 @@ impl<'a, N: Number> Saving<'a, N> {
     #[inline(always)]
     pub fn new(pieces: &'a mut Pieces<N>, flow: &Months<N>, ramp_months: N, life_months: N) -> Self {
         let service = Service::new(ramp_months, life_months);
-        let mut once = months::<N>();
-        let mut twice = months::<N>();
-        let (mut a, mut b) = (N::zero(), N::zero());
+        let (ramp, life) = (service.ramp_whole, service.life_whole);
+        let (r, l) = (service.ramp_rest, service.life_rest);
+        // From the horizon back: v, A and B of the month itself, of the one in which its ramp ends, and where its life does.
+        let (mut now, mut ramped, mut retired) = (Flow::none(), Flow::none(), Flow::none());
         let mut k = HORIZON;
         while k > 0 {
             k -= 1;
-            let later = a;
-            a = a + N::restore(flow[k]);
-            b = b + (later + a) * 0.5;
-            once[k] = a.save();
-            twice[k] = b.save();
-        }
-        let (ramp, life) = (service.ramp_whole, service.life_whole);
-        // The flow in the month in which ramp, or life, ends, and its integrals from there on.
-        let mut v1 = N::pick(
-            flow,
-            #[inline(always)]
-            |row| ramp[row],
-        );
-        let mut v2 = N::pick(
-            flow,
-            #[inline(always)]
-            |row| life[row],
-        );
-        let mut k = 0;
-        while k < HORIZON {
-            let (v0, a0, b0) = (N::restore(flow[k]), N::restore(once[k]), N::restore(twice[k]));
-            let a1 = N::pick(
-                &once,
+            let (after_ramp, after_life) = (ramped.v, retired.v);
+            now.add(N::restore(flow[k]));
+            ramped.add(N::pick(
+                flow,
                 #[inline(always)]
                 |row| ramp[row] + k,
-            );
-            let b1 = N::pick(
-                &twice,
-                #[inline(always)]
-                |row| ramp[row] + k,
-            );
-            let a2 = N::pick(
-                &once,
+            ));
+            retired.add(N::pick(
+                flow,
                 #[inline(always)]
                 |row| life[row] + k,
-            );
-            let v1_next = N::pick(
-                flow,
-                #[inline(always)]
-                |row| ramp[row] + k + 1,
-            );
-            let v2_next = N::pick(
-                flow,
-                #[inline(always)]
-                |row| life[row] + k + 1,
-            );
-            let (r, l) = (service.ramp_rest, service.life_rest);
+            ));
             pieces[k] = Piece {
-                // b0 - b1 is exactly 0 where the ramp takes less than a month.
-                value: (service.by_ramp * ((b0 - b1) + r * (a1 - r * v1 * 0.5)) + service.at_once * a0
-                    - service.at_end * (a2 - l * v2))
+                // The difference is exactly 0 where the ramp takes less than a month.
+                value: (service.by_ramp * ((now.b - ramped.b) + r * (ramped.a - r * ramped.v * 0.5))
+                    + service.at_once * now.a
+                    - service.at_end * (retired.a - l * retired.v))
                     .save(),
-                slope: (service.by_ramp * (a1 - a0 - r * v1) - service.at_once * v0 + service.at_end * v2).save(),
-                curve: (service.by_ramp * (v0 - v1) * 0.5).save(),
-                ramp_bend: (service.by_ramp * (v1 - v1_next) * 0.5).save(),
-                life_bend: (service.at_end * (v2_next - v2)).save(),
+                slope: (service.by_ramp * (ramped.a - now.a - r * ramped.v) - service.at_once * now.v
+                    + service.at_end * retired.v)
+                    .save(),
+                curve: (service.by_ramp * (now.v - ramped.v) * 0.5).save(),
+                ramp_bend: (service.by_ramp * (ramped.v - after_ramp) * 0.5).save(),
+                life_bend: (service.at_end * (after_life - retired.v)).save(),
             };
-            (v1, v2) = (v1_next, v2_next);
-            k += 1;
         }
         Saving { service, pieces }
     }
