@@ -7,6 +7,7 @@
 use crate::finance::{MONTHS_PER_YEAR, deferred_annuity, present_value_of_flow};
 use crate::market::HORIZON;
 use crate::number::Number;
+use crate::saving::Months;
 
 /// More respins than this count as this many.
 pub const MOST_RESPINS: usize = 59;
@@ -206,19 +207,16 @@ impl<N: Number> Overrun<N> {
 
 /// The overrun's survival at the months' edges after the start of one branch. The cells between them are what a branch adds
 /// to the law: each has a mass and a mean. Edges are made before cells are read, so that neither waits for the other.
-pub struct Edges<N: Number> {
+pub struct Edges<'a, N: Number> {
     branch: Branch<N>,
     mean: N,
     /// The first month in which any row may launch, and the month after the last.
     pub first: usize,
     pub end: usize,
     /// P(G > x) for shapes s and s + 1.
-    survival: [N::Slot; MOST_EDGES],
-    survival_next: [N::Slot; MOST_EDGES],
+    survival: &'a mut Months<N>,
+    survival_next: &'a mut Months<N>,
 }
-
-/// Edges that are kept: the horizon's.
-const MOST_EDGES: usize = HORIZON + 1;
 
 /// A month in which a branch may launch.
 #[derive(Clone, Copy)]
@@ -230,17 +228,16 @@ pub struct Cell<N> {
     pub offset: N,
 }
 
-impl<N: Number> Edges<N> {
+impl<'a, N: Number> Edges<'a, N> {
     #[inline(always)]
-    pub fn new(law: &LaunchLaw<N>) -> Self {
-        let zero = N::zero().save();
+    pub fn new(law: &LaunchLaw<N>, [survival, survival_next]: &'a mut [Months<N>; 2]) -> Self {
         Edges {
             branch: Branch { respins: 0, probability: N::zero(), months: N::zero() },
             mean: law.shape() * law.overrun_months,
             first: 0,
             end: 0,
-            survival: [zero; MOST_EDGES],
-            survival_next: [zero; MOST_EDGES],
+            survival,
+            survival_next,
         }
     }
     /// Makes the edges of a branch.
@@ -377,6 +374,7 @@ pub fn triangular_delay_loss_share<N: Number>(delay: N, half_window: N) -> N {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::saving::months;
 
     fn law(shape: f64, months: f64) -> LaunchLaw<f64> {
         LaunchLaw {
@@ -403,7 +401,8 @@ mod tests {
         for (shape, scale) in [(0.0, 1.5), (1.0, 0.5), (2.0, 1.5), (4.0, 1.5), (9.0, 0.7)] {
             let law = LaunchLaw { respin_months: 1.3, ..law(shape, scale) };
             let overrun = Overrun::new(&law);
-            let mut edges = Edges::new(&law);
+            let mut tables = [months::<f64>(); 2];
+            let mut edges = Edges::new(&law, &mut tables);
             let (mut mass, mut mean) = (0.0, 0.0);
             let mut branches = law.branches();
             while let Some(branch) = branches.next() {

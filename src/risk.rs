@@ -122,7 +122,7 @@ pub struct Programme<'a, N: Number> {
     pub saving: &'a Saving<'a, N>,
     pub payments: Payments<N>,
     pub discounting: Discounting<N>,
-    pub discounts: &'a Discounts<N>,
+    pub discounts: Discounts<'a, N>,
 }
 
 /// Weighted sums over the cells.
@@ -180,24 +180,23 @@ impl<N: Number> Sums<N> {
 }
 
 /// Discount factors of the months' beginnings, and of what follows within a month.
-pub struct Discounts<N: Number> {
-    beginning: Months<N>,
+pub struct Discounts<'a, N: Number> {
+    beginning: &'a Months<N>,
     within: WithinMonth<N>,
 }
 
-impl<N: Number> Discounts<N> {
+impl<'a, N: Number> Discounts<'a, N> {
     #[inline(always)]
-    pub fn new(rate: N) -> Self {
+    pub fn new(beginning: &'a mut Months<N>, rate: N) -> Self {
         let over_a_month = (-rate).exp();
-        let mut discounts = Discounts { beginning: months::<N>(), within: WithinMonth::new(rate) };
         let mut factor = N::one();
         let mut k = 0;
         while k <= HORIZON {
-            discounts.beginning[k] = factor.save();
+            beginning[k] = factor.save();
             factor = factor * over_a_month;
             k += 1;
         }
-        discounts
+        Discounts { beginning, within: WithinMonth::new(rate) }
     }
     /// At `offset` (0 to 1) of `month`.
     #[inline(always)]
@@ -254,7 +253,8 @@ impl<N: Number> Programme<'_, N> {
     pub fn expected(&self, delay: usize, spread: bool, mut each_launch: impl FnMut(&Cell<N>)) -> Expected<N> {
         let mut sums = Sums::new(spread);
         let overrun = Overrun::new(&self.law);
-        let mut edges = Edges::new(&self.law);
+        let mut tables = [months::<N>(); 2];
+        let mut edges = Edges::new(&self.law, &mut tables);
         self.each_branch(
             #[inline(always)]
             |branch, payments| {
@@ -277,7 +277,8 @@ impl<N: Number> Programme<'_, N> {
     #[inline(always)]
     fn outcomes(&self) -> Vec<Outcome<N>> {
         let overrun = Overrun::new(&self.law);
-        let mut edges = Edges::new(&self.law);
+        let mut tables = [months::<N>(); 2];
+        let mut edges = Edges::new(&self.law, &mut tables);
         let mut outcomes = Vec::with_capacity(2 * HORIZON);
         self.each_branch(
             #[inline(always)]

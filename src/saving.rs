@@ -13,6 +13,7 @@ use crate::number::{Number, Positions};
 /// Months, their end, and one entry of zeros for everything beyond.
 const ENTRIES: usize = HORIZON + 2;
 
+/// A table over months. It stays where it was made, and what is made of it borrows it: to move it costs as much as to fill it.
 pub type Months<N> = [<N as Number>::Slot; ENTRIES];
 
 /// A table of zeros.
@@ -31,7 +32,7 @@ pub struct Piece<S> {
     life_bend: S,
 }
 
-/// S of all months, before it is made. It is the caller's: to move it would cost as much as to make it.
+/// S of all months, before it is made.
 pub type Pieces<N> = [Piece<<N as Number>::Slot>; ENTRIES];
 
 #[inline(always)]

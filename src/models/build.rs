@@ -228,7 +228,7 @@ model! {
             respin_months: x.respin_months,
             rate,
         };
-        let discounts = Discounts::new(rate);
+        let mut beginnings = months::<N>();
         let programme = Programme {
             law: LaunchLaw {
                 planned_months: x.programme_planned_months,
@@ -241,7 +241,7 @@ model! {
             saving: &saving,
             payments,
             discounting: Discounting::new(&payments, x.programme_planned_months),
-            discounts: &discounts,
+            discounts: Discounts::new(&mut beginnings, rate),
         };
         let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
         // Once as planned and, where the cost of delay is wanted, once with everything a month later.
