@@ -8,7 +8,19 @@ use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
 pub const LANES: usize = 8;
 
 /// Positions in a table, one a row.
-pub type Positions = [usize; LANES];
+#[derive(Clone, Copy)]
+pub struct Positions {
+    pub rows: [usize; LANES],
+    /// Whether all rows have the same.
+    pub same: bool,
+}
+
+impl Positions {
+    #[inline(always)]
+    fn all(position: usize) -> Self {
+        Positions { rows: [position; LANES], same: true }
+    }
+}
 
 /// What a model may do with its numbers. Each implementation does the same to every row.
 pub trait Number:
@@ -60,15 +72,17 @@ pub trait Number:
     /// Copies one row's number from one place in memory to another.
     fn copy_row(to: &mut Self::Slot, from: &Self::Slot, row: usize);
 
-    /// Each row's own entry of a table, the last one beyond its end.
+    /// Each row's own entry of a table, `moved` from its position; the last one beyond its end.
     #[inline(always)]
-    fn pick(table: &[Self::Slot], positions: impl Fn(usize) -> usize) -> Self {
+    fn pick(table: &[Self::Slot], positions: &Positions, moved: impl Fn(usize) -> usize) -> Self {
         let last = table.len() - 1;
-        let mut slot = table[positions(0).min(last)];
-        let mut row = 1;
-        while row < Self::ROWS {
-            Self::copy_row(&mut slot, &table[positions(row).min(last)], row);
-            row += 1;
+        let mut slot = table[moved(positions.rows[0]).min(last)];
+        if !positions.same {
+            let mut row = 1;
+            while row < Self::ROWS {
+                Self::copy_row(&mut slot, &table[moved(positions.rows[row]).min(last)], row);
+                row += 1;
+            }
         }
         Self::restore(slot)
     }
@@ -176,7 +190,7 @@ impl Number for f64 {
     }
     #[inline(always)]
     fn positions(self) -> Positions {
-        [position(self); LANES]
+        Positions::all(position(self))
     }
     #[inline(always)]
     fn copy_row(to: &mut f64, from: &f64, _row: usize) {
@@ -361,10 +375,11 @@ impl<S: Simd> Number for Pack<S> {
     #[inline(always)]
     fn positions(self) -> Positions {
         let rows = self.save();
-        let mut positions = [0; LANES];
-        let mut row = 0;
+        let mut positions = Positions::all(position(rows[0]));
+        let mut row = 1;
         while row < LANES {
-            positions[row] = position(rows[row]);
+            positions.rows[row] = position(rows[row]);
+            positions.same &= positions.rows[row] == positions.rows[0];
             row += 1;
         }
         positions
@@ -630,12 +645,12 @@ impl Number for Needs {
         slot
     }
     fn positions(self) -> Positions {
-        [0; LANES]
+        Positions::all(0)
     }
     fn copy_row(to: &mut Needs, from: &Needs, _row: usize) {
         *to = *from;
     }
-    fn pick(table: &[Needs], _positions: impl Fn(usize) -> usize) -> Needs {
+    fn pick(table: &[Needs], _: &Positions, _: impl Fn(usize) -> usize) -> Needs {
         table.iter().fold(Needs(0), |all, slot| all | *slot)
     }
 }

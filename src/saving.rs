@@ -117,7 +117,6 @@ impl<'a, N: Number> Saving<'a, N> {
     #[inline(always)]
     pub fn new(pieces: &'a mut Pieces<N>, flow: &Months<N>, ramp_months: N, life_months: N) -> Self {
         let service = Service::new(ramp_months, life_months);
-        let (ramp, life) = (service.ramp_whole, service.life_whole);
         let (r, l) = (service.ramp_rest, service.life_rest);
         // From the horizon back: v, A and B of the month itself, of the one in which its ramp ends, and where its life does.
         let (mut now, mut ramped, mut retired) = (Flow::none(), Flow::none(), Flow::none());
@@ -128,13 +127,15 @@ impl<'a, N: Number> Saving<'a, N> {
             now.add(N::restore(flow[k]));
             ramped.add(N::pick(
                 flow,
+                &service.ramp_whole,
                 #[inline(always)]
-                |row| ramp[row] + k,
+                |whole| whole + k,
             ));
             retired.add(N::pick(
                 flow,
+                &service.life_whole,
                 #[inline(always)]
-                |row| life[row] + k,
+                |whole| whole + k,
             ));
             pieces[k] = Piece {
                 // The difference is exactly 0 where the ramp takes less than a month.
@@ -216,38 +217,45 @@ impl<N: Number> Launches<N> {
             // Launches whose ramp, or life, ends in this month or in the one before; entry 0 is before the decision.
             let r0 = N::pick(
                 &self.mass,
+                &service.ramp_whole,
                 #[inline(always)]
-                |row| (k + 1).saturating_sub(service.ramp_whole[row]),
+                |whole| (k + 1).saturating_sub(whole),
             );
             let r1 = N::pick(
                 &self.first,
+                &service.ramp_whole,
                 #[inline(always)]
-                |row| (k + 1).saturating_sub(service.ramp_whole[row]),
+                |whole| (k + 1).saturating_sub(whole),
             );
             let r2 = N::pick(
                 &self.second,
+                &service.ramp_whole,
                 #[inline(always)]
-                |row| (k + 1).saturating_sub(service.ramp_whole[row]),
+                |whole| (k + 1).saturating_sub(whole),
             );
             let l0 = N::pick(
                 &self.mass,
+                &service.life_whole,
                 #[inline(always)]
-                |row| (k + 1).saturating_sub(service.life_whole[row]),
+                |whole| (k + 1).saturating_sub(whole),
             );
             let l1 = N::pick(
                 &self.first,
+                &service.life_whole,
                 #[inline(always)]
-                |row| (k + 1).saturating_sub(service.life_whole[row]),
+                |whole| (k + 1).saturating_sub(whole),
             );
             let bent_ramp = N::pick(
                 &self.past_ramp,
+                &service.ramp_whole,
                 #[inline(always)]
-                |row| (k + 1).saturating_sub(service.ramp_whole[row]),
+                |whole| (k + 1).saturating_sub(whole),
             );
             let bent_life = N::pick(
                 &self.past_life,
+                &service.life_whole,
                 #[inline(always)]
-                |row| (k + 1).saturating_sub(service.life_whole[row]),
+                |whole| (k + 1).saturating_sub(whole),
             );
             let ramp_bend = bent_ramp - bent_ramp_before;
             let life_bend = bent_life_before - bent_life;

@@ -29,7 +29,7 @@ impl Rows for f64 {
     }
     #[inline(always)]
     fn pieces(table: &[Piece], positions: Positions) -> [f64; 6] {
-        table[positions[0]]
+        table[positions.rows[0]]
     }
 }
 
@@ -51,7 +51,7 @@ impl<S: Simd> Rows for Pack<S> {
         let mut powers = [[0.0; LANES]; 6];
         let mut row = 0;
         while row < LANES {
-            let piece = &table[positions[row]];
+            let piece = &table[positions.rows[row]];
             let mut power = 0;
             while power < 6 {
                 powers[power][row] = piece[power];
