@@ -311,6 +311,16 @@ impl PySample {
     fn quantile(&self, column: usize, probability: f64) -> f64 {
         self.0.columns()[column].quantile(probability)
     }
+    /// The same at many.
+    fn quantiles<'py>(
+        &self,
+        py: Python<'py>,
+        column: usize,
+        probabilities: PyReadonlyArray1<'py, f64>,
+    ) -> Bound<'py, PyArray1<f64>> {
+        let column = &self.0.columns()[column];
+        PyArray1::from_iter(py, probabilities.as_array().iter().map(|p| column.quantile(*p)))
+    }
 }
 
 /// What a sweep's rows say together, see `summary`: columns of numbers, NaN where null, and pairs of them by index.

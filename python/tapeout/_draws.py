@@ -110,6 +110,14 @@ class Draws:
         """A column's value at a probability in (0, 1); of a choice the position of its value."""
         return self._sample.quantile(list(self.columns).index(name), probability)
 
+    def at(self, probabilities: pl.DataFrame) -> pl.DataFrame:
+        """The columns' values at these probabilities in (0, 1), each column for itself."""
+        arrays = [
+            self._sample.quantiles(k, np.ascontiguousarray(probabilities[name].to_numpy()))
+            for k, name in enumerate(self.columns)
+        ]
+        return self._frame(list(self.columns), arrays)
+
     def medians(self) -> pl.DataFrame:
         """One row: the median of every column."""
         return pl.DataFrame(
