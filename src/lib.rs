@@ -3,6 +3,7 @@
 pub mod defects;
 pub mod engine;
 pub mod finance;
+pub mod gradient;
 pub mod launch;
 pub mod market;
 pub mod math;

@@ -283,6 +283,28 @@ def test_resolve_says_where_values_come_from(capsys: pytest.CaptureFixture[str])
         assert word in ran.out
 
 
+def test_derivatives_are_printed_and_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, scenarios: pl.DataFrame
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.parquet"
+    scenarios.write_csv(source)
+    asked = ("--of", "build_npv_usd", "--wrt", "wafer_price_usd,chip_price_usd")
+    ran = Ran(capsys, ("gradient", source, *asked, "-o", target))
+    assert (ran.code, ran.err) == (0, "")
+    want = tapeout.gradient(scenarios, "build_npv_usd", ["wafer_price_usd", "chip_price_usd"])
+    got = pl.read_parquet(target)
+    assert got.columns == want.columns
+    assert_frame_equal(got.select(pl.col("^d_.*$")), want.select(pl.col("^d_.*$")), check_exact=True)
+    ran = Ran(capsys, ("gradient", source, *asked, "--elasticities", "--id", "scenario"))
+    assert ran.code == 0
+    assert "elasticity_build_npv_usd_chip_price_usd" in "".join(ran.out.split())
+    assert "middle" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 100
+    ran = Ran(capsys, ("gradient", source, "--of", "decision"))
+    assert ran.code == 1
+    assert ran.err.startswith("error: of decision: of kind choice")
+
+
 def test_variables_and_catalog_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert "die_yield" in Ran(capsys, ("variables", "die_*")).out
     assert "chips" in Ran(capsys, ("catalog",)).out

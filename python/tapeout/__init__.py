@@ -1,6 +1,7 @@
 """The economics of AI compute, for millions of scenarios at once."""
 
 from tapeout._claims import claims
+from tapeout._gradient import gradient, kinks
 from tapeout.catalogs import catalog
 from tapeout.declarations import models, variables
 from tapeout.distributions import (
@@ -43,7 +44,9 @@ __all__ = [
     "expr",
     "from_salib",
     "gamma",
+    "gradient",
     "integers",
+    "kinks",
     "lognormal",
     "loguniform",
     "models",

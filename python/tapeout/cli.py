@@ -1,4 +1,4 @@
-"""The command line: `tapeout claims`, `evaluate`, `resolve`, `variables`, `catalog`."""
+"""The command line: `tapeout claims`, `evaluate`, `gradient`, `resolve`, `variables`, `catalog`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ Outputs = Annotated[str | None, typer.Option(help="Names of variables or models,
 Assume = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A value for all rows; may be repeated.")]
 AsOf = Annotated[str | None, typer.Option(metavar="DATE", help="The newest catalog numbers not later than this.")]
 Catalog = Annotated[str | None, typer.Option(metavar="FOLDER", help="Your own catalog entries, which win by name.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", metavar="FILE", help="Written by its suffix; without it a table is printed."),
+]
+Id = Annotated[str | None, typer.Option(metavar="COLUMN", help="Names rows in errors.")]
 Strict = Annotated[bool, typer.Option("--strict/--no-strict", help="Refuse columns that are nearly variables.")]
 
 
@@ -118,10 +123,7 @@ def claims(
 @app.command()
 def evaluate(
     file: File = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", metavar="FILE", help="Written by its suffix; without it a table is printed."),
-    ] = None,
+    out: Out = None,
     reference: Reference = False,
     outputs: Outputs = None,
     assume: Assume = None,
@@ -129,7 +131,7 @@ def evaluate(
     on_invalid: Annotated[Literal["raise", "null"], typer.Option(help="null: no outputs on bad rows.")] = "raise",
     catalog: Catalog = None,
     strict: Strict = True,
-    id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Names rows in errors.")] = None,
+    id: Id = None,
 ) -> None:
     """Append outputs to a file of scenarios, one a row."""
     import tapeout
@@ -158,6 +160,54 @@ def evaluate(
 
         extra = [name for name in ("invalid_reason",) if name in frame.columns and on_invalid == "null"]
         report.scenarios(frame, [*output_names(names), *extra], id)
+
+
+@app.command()
+def gradient(
+    of: Annotated[str, typer.Option(help="Names of outputs or models, separated by commas.")],
+    file: File = None,
+    wrt: Annotated[str | None, typer.Option(help="Names of inputs; all that are read without it.")] = None,
+    elasticities: Annotated[bool, typer.Option("--elasticities", help="Per cent for one per cent.")] = False,
+    out: Out = None,
+    reference: Reference = False,
+    assume: Assume = None,
+    as_of: AsOf = None,
+    catalog: Catalog = None,
+    strict: Strict = True,
+    id: Id = None,
+) -> None:
+    """Append exact derivatives of outputs by inputs to a file of scenarios."""
+    import tapeout
+
+    options: dict[str, Any] = {
+        "elasticities": elasticities, "assume": _assumptions(assume), "catalog": catalog, "as_of": _date(as_of),
+        "strict": strict, "id": id,
+    }  # fmt: skip
+    outputs, by = _names(of) or [], _names(wrt)
+    _append(file, reference, out, options, lambda frame: tapeout.gradient(frame, outputs, by, **options))
+
+
+def _append(
+    file: Path | None,
+    reference: bool,
+    out: Path | None,
+    options: dict[str, Any],
+    work: Callable[[pl.DataFrame], pl.DataFrame],
+) -> None:
+    """Columns that the work adds, written to a file or printed."""
+    import tapeout
+    from tapeout import files, report
+
+    source = _source(file, reference)
+    if out is not None:
+        _format(out, "-o")
+    metadata = files.provenance(options["assume"], options["catalog"], options["as_of"])
+    before = tapeout.reference() if source is None else files.read(source)
+    after = work(before)
+    if out is not None:
+        files.write(after, out, metadata)
+    else:
+        report.scenarios(after, [name for name in after.columns if name not in before.columns], options["id"])
 
 
 def _stream(source: Path, out: Path, metadata: dict[str, str], work: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:

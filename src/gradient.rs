@@ -1,0 +1,222 @@
+//! Exact derivatives, row by row, by dual numbers.
+//!
+//! A block is evaluated first. Then, for each variable to differentiate by, the models between it and the outputs run once
+//! more with a derivative beside every number, in the plan's order: the derivative is the total one, through all models on
+//! the way. A variable that is itself computed counts as given with the value it has: what computes it is cut off.
+//! At a kink the derivative is that of the branch taken; where an output is null or infinite, or the derivative is, it is null.
+
+use crate::engine::{
+    self, Answer, Arena, Call, Column, Element, Further, Layout, Patterns, Request, Settings, Stopped, View,
+};
+use crate::number::{Dual, LANES};
+use crate::plan::{Plan, Source, VariableId, registry};
+use crate::variable::{Kind, Model};
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+
+/// A model's equations in dual numbers over the first rows of a block: `values` has the numbers, `derivatives` at the same
+/// places their derivatives, and what is written are the derivatives of the outputs.
+pub type RunDual = fn(values: &Call, derivatives: &Call, rows: usize);
+
+#[inline(always)]
+pub fn run<M: Model>(values: &Call, derivatives: &Call, rows: usize) {
+    for row in 0..rows {
+        // SAFETY: the engine hands over two addresses for each variable of the model, each of at least `rows` numbers.
+        unsafe {
+            let dual = |value: *const [f64; LANES], derivative: *const [f64; LANES]| Dual {
+                value: value.cast::<f64>().add(row).read(),
+                derivative: derivative.cast::<f64>().add(row).read(),
+            };
+            let x = M::load(|k| dual(values.inputs[k], derivatives.inputs[k]), values.choices);
+            let given = |k: usize| (!values.given[k].is_null()).then(|| dual(values.given[k], derivatives.given[k]));
+            let g = M::load_given(given, values.wanted);
+            M::store(M::equations(x, g), |k, y: Dual<f64>| {
+                derivatives.outputs[k].cast::<f64>().add(row).write(y.derivative);
+            });
+        }
+    }
+}
+
+/// What a variable moves in a plan.
+pub struct Downstream {
+    /// The variable's own place, where the plan reads it and does not compute it.
+    pub slot: Option<usize>,
+    /// Steps of the plan that read what moves, in its order.
+    pub steps: Vec<usize>,
+    /// For each place whether it moves.
+    pub moves: Vec<bool>,
+}
+
+impl Downstream {
+    pub fn new(layout: &Layout, variable: VariableId) -> Downstream {
+        let computed = matches!(layout.plan.sources.get(&variable), Some(Source::Model(..)));
+        let slot = layout.slots.get(&variable).copied().filter(|_| !computed);
+        let mut down = Downstream { slot, steps: Vec::new(), moves: vec![false; layout.variables.len()] };
+        let Some(slot) = slot else { return down };
+        down.moves[slot] = true;
+        for (s, step) in layout.plan.steps.iter().enumerate() {
+            let moved: Vec<VariableId> = (step.needs.iter())
+                .filter(|(_, reads)| reads.iter().any(|read| down.moves[layout.slots[read]]))
+                .map(|(id, _)| *id)
+                .collect();
+            if !moved.is_empty() {
+                down.steps.push(s);
+            }
+            for id in moved {
+                down.moves[layout.slots[&id]] = true;
+            }
+        }
+        down
+    }
+}
+
+/// The derivatives of a block of outputs by each variable, written to the places of results from `first` on: output by
+/// output, for each output variable by variable.
+pub fn block(
+    arena: &mut Arena,
+    layout: &Layout,
+    directions: &[Downstream],
+    elasticities: bool,
+    first: usize,
+    rows: usize,
+) {
+    let outputs = first_results(layout, directions.len());
+    for (d, direction) in directions.iter().enumerate() {
+        if let Some(slot) = direction.slot {
+            arena.tangents[slot].fill(1.0);
+        }
+        for &step in &direction.steps {
+            arena.step_dual(layout, step, &direction.moves, rows);
+        }
+        for (o, &output) in layout.outputs[..outputs].iter().enumerate() {
+            let result = first + o * directions.len() + d;
+            let moves = direction.moves[output];
+            arena.has_nulls[result] = false;
+            for i in 0..rows {
+                // SAFETY: a place has at least the block's rows.
+                let value = |slot: usize, arena: &Arena| unsafe { arena.at[slot].add(i).read() };
+                let y = value(output, arena);
+                let slope = if moves { arena.tangents[output][i] } else { 0.0 };
+                let found = match direction.slot {
+                    Some(x) if elasticities && slope != 0.0 => slope * value(x, arena) / y,
+                    _ if elasticities && y == 0.0 => f64::NAN,
+                    _ => slope,
+                };
+                let null =
+                    (arena.has_nulls[output] && arena.nulls[output][i] != 0) || !y.is_finite() || !found.is_finite();
+                arena.has_nulls[result] |= null;
+                arena.nulls[result][i] = u8::from(null);
+                arena.blocks[result][i] = if null { 0.0 } else { found };
+            }
+        }
+    }
+}
+
+/// How many of a layout's results are outputs and not derivatives.
+fn first_results(layout: &Layout, directions: usize) -> usize {
+    layout.outputs.len() / (1 + directions)
+}
+
+/// The numbers that are given or defaults and that the outputs read on some row.
+///
+/// # Errors
+/// Where memory is short.
+pub fn inputs_read(request: &Request) -> Result<Vec<VariableId>, Stopped> {
+    let Patterns { patterns, .. } = request.patterns()?;
+    let mut read = BTreeSet::new();
+    for plan in patterns.iter().filter_map(|pattern| Plan::new(&pattern.known, &request.outputs).ok()) {
+        let leaves = plan.sources.iter().filter(|(_, source)| !matches!(source, Source::Model(..)));
+        read.extend(leaves.map(|(id, _)| *id).filter(|id| registry().variables[*id].kind == Kind::Number));
+    }
+    Ok(read.into_iter().collect())
+}
+
+/// Whether a model computes the variable on some row.
+fn computed(patterns: &Patterns, variable: VariableId) -> bool {
+    patterns.patterns.iter().filter(|pattern| !pattern.known.supplied.contains(&variable)).any(|pattern| {
+        Plan::new(&pattern.known, &[variable])
+            .is_ok_and(|plan| matches!(plan.sources.get(&variable), Some(Source::Model(..))))
+    })
+}
+
+/// The outputs, then their derivatives by each of `by`: output by output, for each output variable by variable.
+///
+/// # Errors
+/// Where memory is short or the caller stops it.
+pub fn gradient(
+    request: &Request,
+    by: &[VariableId],
+    elasticities: bool,
+    settings: &Settings,
+    stop: &AtomicBool,
+) -> Result<Answer, Stopped> {
+    let patterns = request.patterns()?;
+    let reach = registry().reach(&request.outputs);
+    let cut = |id: &VariableId| reach.contains(id) && computed(&patterns, *id);
+    let further = |by: Vec<VariableId>| Further::Gradient { by, elasticities };
+    let whole: Vec<VariableId> = by.iter().copied().filter(|id| !cut(id)).collect();
+    let mut answer = engine::evaluate(&Request { further: further(whole.clone()), ..request.clone() }, settings, stop)?;
+    if whole.len() == by.len() {
+        return Ok(answer);
+    }
+    let mut found: Vec<Option<Derivatives>> = by.iter().map(|_| None).collect();
+    let outputs = request.outputs.len();
+    for (k, &id) in by.iter().enumerate() {
+        found[k] = Some(if let Some(d) = whole.iter().position(|other| *other == id) {
+            Derivatives::take(&mut answer, outputs, whole.len(), d)
+        } else {
+            let mut part = cut_gradient(request, id, further(vec![id]), settings, stop)?;
+            Derivatives::take(&mut part, outputs, 1, 0)
+        });
+    }
+    answer.outputs.truncate(outputs);
+    answer.nulls.truncate(outputs);
+    for o in 0..outputs {
+        for derivatives in found.iter_mut().flatten() {
+            answer.outputs.push(std::mem::take(&mut derivatives.values[o]));
+            answer.nulls.push(derivatives.nulls[o].take());
+        }
+    }
+    Ok(answer)
+}
+
+/// Derivatives of every output by one variable.
+struct Derivatives {
+    values: Vec<Vec<f64>>,
+    nulls: Vec<Option<Vec<u8>>>,
+}
+
+impl Derivatives {
+    fn take(answer: &mut Answer, outputs: usize, directions: usize, d: usize) -> Derivatives {
+        let places: Vec<usize> = (0..outputs).map(|o| outputs + o * directions + d).collect();
+        Derivatives {
+            values: places.iter().map(|&place| std::mem::take(&mut answer.outputs[place])).collect(),
+            nulls: places.iter().map(|&place| answer.nulls[place].take()).collect(),
+        }
+    }
+}
+
+/// The same by one variable that is computed: its values become its column.
+fn cut_gradient(
+    request: &Request,
+    id: VariableId,
+    further: Further,
+    settings: &Settings,
+    stop: &AtomicBool,
+) -> Result<Answer, Stopped> {
+    let values =
+        engine::evaluate(&Request { outputs: vec![id], further: Further::Nothing, ..request.clone() }, settings, stop)?;
+    let column = &values.outputs[0];
+    let null = |row: usize| values.nulls[0].as_ref().is_some_and(|nulls| nulls[row] != 0);
+    let variable = &registry().variables[id];
+    let nulls: Vec<u8> = (0..request.rows).map(|row| u8::from(null(row) || !variable.allows(column[row]))).collect();
+    let mut request = Request { further, ..request.clone() };
+    request.columns.insert(
+        id,
+        Column {
+            values: View { element: Element::F64, at: column.as_ptr().cast(), stride: 8 },
+            nulls: Some(View { element: Element::U8, at: nulls.as_ptr(), stride: 1 }),
+        },
+    );
+    engine::evaluate(&request, settings, stop)
+}
