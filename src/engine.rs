@@ -7,6 +7,7 @@ use crate::gradient::{self, Downstream};
 use crate::models::MODELS;
 use crate::number::{LANES, Pack};
 use crate::plan::{Known, Plan, Registered, Source, Step, Unanswerable, VariableId, registry};
+use crate::solve::{self, Search};
 use crate::variable::{Kind, Model, Role};
 use fearless_simd::{Level, Simd};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -263,11 +264,11 @@ pub struct Column {
 }
 
 impl Column {
-    fn is_null(&self, row: usize) -> bool {
+    pub fn is_null(&self, row: usize) -> bool {
         // SAFETY: rows are below the length every column was checked to have.
         self.nulls.is_some_and(|nulls| unsafe { nulls.read(row) } != 0.0)
     }
-    fn value(&self, row: usize) -> f64 {
+    pub fn value(&self, row: usize) -> f64 {
         // SAFETY: as above.
         unsafe { self.values.read(row) }
     }
@@ -317,6 +318,8 @@ pub enum Further {
         by: Vec<VariableId>,
         elasticities: bool,
     },
+    /// Where the only output equals a number.
+    Solve(Search),
 }
 
 /// How to compute.
@@ -396,6 +399,7 @@ impl Request {
             + match &self.further {
                 Further::Nothing => 0,
                 Further::Gradient { by, .. } => by.len() * self.outputs.len(),
+                Further::Solve(_) => solve::RESULTS,
             }
     }
 
@@ -583,7 +587,8 @@ pub struct Layout {
     is_constant: Vec<bool>,
     /// Places of the outputs, then those of what is found out further.
     pub outputs: Vec<usize>,
-    directions: Vec<Downstream>,
+    /// What moves with each variable that is differentiated by or solved for.
+    pub directions: Vec<Downstream>,
 }
 
 impl Layout {
@@ -624,9 +629,11 @@ impl Layout {
                 layout.steps.push(s);
             }
         }
-        if let Further::Gradient { by, .. } = &request.further {
-            layout.directions = by.iter().map(|id| Downstream::new(&layout, *id)).collect();
-        }
+        layout.directions = match &request.further {
+            Further::Nothing => Vec::new(),
+            Further::Gradient { by, .. } => by.iter().map(|id| Downstream::new(&layout, *id)).collect(),
+            Further::Solve(search) => vec![Downstream::new(&layout, search.variable)],
+        };
         let first = layout.first_result();
         let further = first..first + request.results() - request.outputs.len();
         layout.outputs = request.outputs.iter().map(|id| layout.slots[id]).chain(further).collect();
@@ -757,14 +764,14 @@ impl Found {
 
 /// The rows of a task: a stretch of the frame, or of its rows in the order of patterns.
 #[derive(Clone, Copy)]
-enum RowsOf<'a> {
+pub enum RowsOf<'a> {
     Stretch(usize),
     Listed(&'a [u32]),
 }
 
 impl RowsOf<'_> {
     #[inline]
-    fn row(self, i: usize) -> usize {
+    pub fn row(self, i: usize) -> usize {
         match self {
             RowsOf::Stretch(start) => start + i,
             RowsOf::Listed(rows) => rows[i] as usize,
@@ -802,7 +809,7 @@ impl Arena {
     }
 
     /// Runs one model on the block and marks its nulls.
-    fn step(&mut self, layout: &Layout, step: usize, level: Level, rows: usize) {
+    pub fn step(&mut self, layout: &Layout, step: usize, level: Level, rows: usize) {
         let step = &layout.plan.steps[step];
         let model = &registry().models[step.model];
         let addresses = Addresses::new(layout, step, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
@@ -1134,10 +1141,11 @@ fn task(
         for &step in &layout.steps {
             arena.step(layout, step, settings.level, count);
         }
-        match request.further {
+        match &request.further {
             Further::Nothing => {}
+            Further::Solve(search) => solve::block(&mut arena, layout, search, settings, rows_of, from, count),
             Further::Gradient { elasticities, .. } => {
-                gradient::block(&mut arena, layout, &layout.directions, elasticities, layout.first_result(), count);
+                gradient::block(&mut arena, layout, &layout.directions, *elasticities, layout.first_result(), count);
             }
         }
         arena.store(layout, target, rows_of, from, count, &mut found);

@@ -220,3 +220,62 @@ fn cut_gradient(
     );
     engine::evaluate(&request, settings, stop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings;
+    use std::collections::HashMap;
+
+    fn asked(values: &[(&str, f64)], outputs: &[&str]) -> Request {
+        let id = |name: &str| registry().ids[name];
+        Request {
+            rows: 1,
+            columns: HashMap::new(),
+            assumptions: values.iter().map(|(name, value)| (id(name), *value)).collect(),
+            keys: Vec::new(),
+            outputs: outputs.iter().map(|name| id(name)).collect(),
+            further: Further::Nothing,
+        }
+    }
+    fn slopes(request: &Request, by: &[&str]) -> Vec<f64> {
+        let by: Vec<VariableId> = by.iter().map(|name| registry().ids[name]).collect();
+        let answer = gradient(request, &by, false, &settings::current(), &AtomicBool::new(false)).expect("memory");
+        answer.outputs.iter().map(|column| column[0]).collect()
+    }
+
+    const DIE: [(&str, f64); 3] =
+        [("die_area_mm2", 400.0), ("wafer_price_usd", 17_000.0), ("die_defect_density_per_cm2", 0.1)];
+
+    #[test]
+    fn outputs_come_first_then_output_by_output_the_derivatives() {
+        let found = slopes(&asked(&DIE, &["die_cost_usd", "die_width_mm"]), &["wafer_price_usd", "die_area_mm2"]);
+        let [cost, width, by_price, by_area, none, width_by_area] = found[..] else { panic!("{found:?}") };
+        assert!((by_price / (cost / 17_000.0) - 1.0).abs() < 1e-15); // a quotient and its derivative round apart
+        assert!(by_area > 0.0);
+        assert_eq!((width, none, width_by_area), (20.0, 0.0, 0.025));
+    }
+
+    #[test]
+    fn constant_rows_have_the_derivatives_of_columns() {
+        let constant = asked(&DIE, &["die_cost_usd"]);
+        let areas = [400.0; 3];
+        let view = View { element: Element::F64, at: areas.as_ptr().cast(), stride: 8 };
+        let mut rows = Request { rows: 3, ..constant.clone() };
+        rows.columns.insert(registry().ids["die_area_mm2"], Column { values: view, nulls: None });
+        for by in ["die_area_mm2", "wafer_price_usd", "die_yield", "wafer_edge_mm"] {
+            assert_eq!(slopes(&constant, &[by]), slopes(&rows, &[by]), "{by}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_found_by_the_plan() {
+        let given = asked(&[&DIE[..], &[("die_yield", 0.8)]].concat(), &["die_cost_usd"]);
+        let names: Vec<&str> =
+            inputs_read(&given).expect("memory").iter().map(|id| registry().variables[*id].name).collect();
+        assert!(names.contains(&"die_yield") && names.contains(&"wafer_price_usd") && !names.contains(&"die_units"));
+        assert!(
+            !inputs_read(&asked(&DIE, &["die_width_mm"])).expect("memory").contains(&registry().ids["wafer_edge_mm"])
+        );
+    }
+}

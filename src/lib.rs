@@ -16,6 +16,7 @@ pub mod risk;
 pub mod sample;
 pub mod saving;
 pub mod settings;
+pub mod solve;
 pub mod summary;
 #[cfg(test)]
 mod trial;

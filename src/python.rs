@@ -6,7 +6,7 @@ use crate::engine::{self, Answer, Column, Element, Key, KeyCodes, Request, Setti
 use crate::plan::{VariableId, registry};
 use crate::sample::{self, Between, Copula, Correlation, Design, Distribution, Invalid, Sample};
 use crate::variable::{Kind, Role};
-use crate::{finance, gradient, launch, settings, summary};
+use crate::{finance, gradient, launch, settings, solve, summary};
 use numpy::{PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyException, PyMemoryError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -439,6 +439,27 @@ mod core {
         let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
         let by = by.iter().map(|name| id(name)).collect::<PyResult<Vec<_>>>()?;
         let done = on_pool(py, |stop| gradient::gradient(&request, &by, elasticities, &settings::current(), stop))?;
+        answer(py, done.map_err(stopped)?)
+    }
+
+    /// Where the target equals a number; see `tapeout.solve` and `solve::solve` for the columns that come back.
+    #[pyfunction]
+    #[pyo3(name = "solve")]
+    fn solve_frame<'py>(
+        py: Python<'py>,
+        rows: usize,
+        columns: HashMap<String, NullableArray<'py>>,
+        assumptions: HashMap<String, f64>,
+        keys: Vec<KeyArgument<'py>>,
+        outputs: Vec<String>,
+        variable: &str,
+        low: f64,
+        high: f64,
+        equals: NullableArray<'py>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
+        let search = solve::Search { variable: id(variable)?, low, high, equals: column(&equals, rows)? };
+        let done = on_pool(py, |stop| solve::solve(&request, &search, &settings::current(), stop))?;
         answer(py, done.map_err(stopped)?)
     }
 

@@ -305,6 +305,30 @@ def test_derivatives_are_printed_and_written(
     assert ran.err.startswith("error: of decision: of kind choice")
 
 
+def test_solutions_are_printed_and_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, scenarios: pl.DataFrame
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.parquet"
+    scenarios.with_columns(budget=pl.Series([0.0, 1e8, 1e15])).write_csv(source)
+    asked = ("--variable", "chip_price_usd", "--target", "build_npv_usd", "--between", "1e4,1e6")
+    ran = Ran(capsys, ("solve", source, *asked, "--equals", "budget", "-o", target))
+    assert (ran.code, ran.err) == (0, "")
+    frame = files.read(source)
+    want = tapeout.solve(frame, "chip_price_usd", "build_npv_usd", equals="budget", between=(1e4, 1e6))
+    assert_frame_equal(pl.read_parquet(target), want, check_exact=True)
+    assert want["chip_price_usd"].is_null().to_list() == [False, False, True]
+    ran = Ran(capsys, ("solve", source, *asked, "--equals", "1e8", "--id", "scenario"))
+    assert ran.code == 0
+    for word in ("chip_price_usd_solved", "one root", "middle"):
+        assert word in ran.out
+    ran = Ran(capsys, ("solve", source, *asked[:4], "--between", "5"))
+    assert (ran.code, ran.out) == (2, "")
+    assert "two numbers" in ran.err
+    ran = Ran(capsys, ("solve", source, "--variable", "die_units", "--target", "build_npv_usd"))
+    assert ran.code == 1
+    assert ran.err.startswith("error: variable die_units: of kind integer")
+
+
 def test_variables_and_catalog_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert "die_yield" in Ran(capsys, ("variables", "die_*")).out
     assert "chips" in Ran(capsys, ("catalog",)).out

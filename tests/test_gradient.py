@@ -30,6 +30,7 @@ from test_oracles import DIE_LIMITS, INTEGRAL, LARGEST, build_oracle, build_rows
 TIMES = int(os.environ.get("TAPEOUT_GRADIENT_TIMES", "1"))
 RELATIVE = 1e-8
 STEP = mpf(10) ** -15
+UNIT = mpf(2) ** -53
 #: An elasticity below which a derivative is known to a few roundings of the output's terms and no better.
 ROUNDING = 1e-6
 #: The same where the launch law is in it, whose sixty branches are each followed down to 1e-12: by the chance of good
@@ -119,12 +120,16 @@ def compare_exactly(found: Found, row: int, line: Row, oracle: Oracle, by: str) 
                 continue
             if any(abs(side["_scale"][output]) > LARGEST for side in (before, here, after)):
                 continue
+            scale = max(abs(values[1]), here["_scale"][output])
+            if abs(values[1]) < scale * UNIT:
+                continue  # a double has no digit of it
             left, right = (values[1] - values[0]) / step, (values[2] - values[1]) / step
-            if abs(right - left) > mpf(10) ** -9 * max(abs(left), abs(right)):
-                if max(abs(left), abs(right)) > mpf(10) ** -30 * max(abs(values[1]), 1):
+            steepest = max(abs(left), abs(right))
+            if abs(right - left) > mpf(10) ** -9 * steepest:
+                # Of what is flatter the differences have no digits left.
+                if steepest * size > mpf(10) ** -20 * scale:
                     found.kinks[output] += 1
                 continue
-            scale = max(abs(values[1]), here["_scale"][output])
             found.compare(row, output, by, (left + right) / 2, float(FLOORS.get(output, ROUNDING) * scale / size))
 
 
@@ -186,11 +191,10 @@ def extrapolated(
     found = {}
     for name in names:
         a, b, c = (slope[name] for slope in slopes)
-        if None in (a, b, c):
+        if any(slope is None or not math.isfinite(slope) for slope in (a, b, c)):
             continue
         first, second = (4 * b - a) / 3, (4 * c - b) / 3
-        if math.isfinite(first) and math.isfinite(second):
-            found[name] = second, abs(second - first)
+        found[name] = second, abs(second - first)
     return found
 
 

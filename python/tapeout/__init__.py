@@ -2,6 +2,7 @@
 
 from tapeout._claims import claims
 from tapeout._gradient import gradient, kinks
+from tapeout._solve import solve
 from tapeout.catalogs import catalog
 from tapeout.declarations import models, variables
 from tapeout.distributions import (
@@ -56,6 +57,7 @@ __all__ = [
     "reference",
     "resolve",
     "sensitivity",
+    "solve",
     "to_salib",
     "triangular",
     "uniform",

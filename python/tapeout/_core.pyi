@@ -56,6 +56,17 @@ def gradient(
     by: Sequence[str],
     elasticities: bool,
 ) -> dict[str, Any]: ...
+def solve(
+    rows: int,
+    columns: Mapping[str, _NullableArray],
+    assumptions: Mapping[str, float],
+    keys: Sequence[_Key],
+    outputs: Sequence[str],
+    variable: str,
+    low: float,
+    high: float,
+    equals: _NullableArray,
+) -> dict[str, Any]: ...
 def inputs_read(
     rows: int,
     columns: Mapping[str, _NullableArray],

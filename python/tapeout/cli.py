@@ -1,4 +1,4 @@
-"""The command line: `tapeout claims`, `evaluate`, `gradient`, `resolve`, `variables`, `catalog`."""
+"""The command line: `tapeout claims`, `evaluate`, `gradient`, `solve`, `resolve`, `variables`, `catalog`."""
 
 from __future__ import annotations
 
@@ -187,14 +187,55 @@ def gradient(
     _append(file, reference, out, options, lambda frame: tapeout.gradient(frame, outputs, by, **options))
 
 
+@app.command()
+def solve(
+    variable: Annotated[str, typer.Option(help="What is solved for.")],
+    target: Annotated[str, typer.Option(help="What should equal the number.")],
+    file: File = None,
+    equals: Annotated[str, typer.Option(metavar="NUMBER|COLUMN", help="The number, or a column of numbers.")] = "0",
+    between: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="Where to look.")] = None,
+    out: Out = None,
+    reference: Reference = False,
+    assume: Assume = None,
+    as_of: AsOf = None,
+    catalog: Catalog = None,
+    strict: Strict = True,
+    id: Id = None,
+) -> None:
+    """Find on each row the value of a variable at which a target equals a number, or why there is none."""
+    import tapeout
+
+    try:
+        number: float | str = float(equals)
+    except ValueError:
+        number = equals
+    options: dict[str, Any] = {
+        "equals": number, "between": _between(between), "assume": _assumptions(assume), "catalog": catalog,
+        "as_of": _date(as_of), "strict": strict, "id": id,
+    }  # fmt: skip
+    shown = [variable, f"{variable}_solved", f"{variable}_roots"]
+    _append(file, reference, out, options, lambda frame: tapeout.solve(frame, variable, target, **options), shown)
+
+
+def _between(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--between {text}: two numbers as 1000,50000 are wanted") from None
+    return low, high
+
+
 def _append(
     file: Path | None,
     reference: bool,
     out: Path | None,
     options: dict[str, Any],
     work: Callable[[pl.DataFrame], pl.DataFrame],
+    shown: list[str] | None = None,
 ) -> None:
-    """Columns that the work adds, written to a file or printed."""
+    """The work's frame, written to a file; or the columns `shown`, by default all that it adds, printed."""
     import tapeout
     from tapeout import files, report
 
@@ -207,7 +248,8 @@ def _append(
     if out is not None:
         files.write(after, out, metadata)
     else:
-        report.scenarios(after, [name for name in after.columns if name not in before.columns], options["id"])
+        added = [name for name in after.columns if name not in before.columns]
+        report.scenarios(after, shown or added, options["id"])
 
 
 def _stream(source: Path, out: Path, metadata: dict[str, str], work: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
