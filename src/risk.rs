@@ -391,7 +391,7 @@ impl<N: Number> Programme<'_, N> {
             }
             k += 1;
         }
-        let smooth = N::zero().lt(density);
+        let smooth = N::of(f64::MIN_POSITIVE).lt(density);
         let moved = above / N::select(smooth, density.constant(), N::one());
         let stands = N::zero().lt(mass);
         N::select(stands, value / N::select(stands, mass, N::one()), N::select(smooth, moved, N::zero()))

@@ -38,7 +38,7 @@ _KINKS: dict[str, tuple[str, str]] = {
     "die_gross_per_wafer": ("bends", "classic: where no die fits; steps from count to count with grid"),
     "die_sellable_yield": ("bends", "where it reaches 1"),
     "die_cost_usd": ("bends", "as die_gross_per_wafer and die_sellable_yield; null below one die a wafer"),
-    "programme_launch_months_sd": ("bends", "where it is 0: no derivative there"),
+    "programme_launch_months_sd": ("bends", "where it is 0: 0 or no derivative there"),
     "programme_on_time_probability": (
         "bends",
         "where the deadline is a respin's launch without an overrun; steps there where there is none",
@@ -51,7 +51,7 @@ _KINKS: dict[str, tuple[str, str]] = {
     "lifetime_saving_share": ("bends", _FLOW),
     "build_displaced_usd": ("bends", _FLOW),
     "build_saving_on_displaced_share": ("bends", _FLOW),
-    "build_npv_sd_usd": ("steps", "as build_npv_usd; no derivative where it is 0"),
+    "build_npv_sd_usd": ("steps", "as build_npv_usd; 0 or no derivative where it is 0"),
     "build_npv_positive_probability": ("bends", f"as build_npv_usd, and {_LAW} (0 is passed)"),
     "build_npv_p05_usd": ("steps", f"as build_npv_usd; bends {_LAW}"),
     "build_npv_p50_usd": ("steps", f"as build_npv_usd; bends {_LAW}"),
