@@ -1145,7 +1145,7 @@ fn task(
             Further::Nothing => {}
             Further::Solve(search) => solve::block(&mut arena, layout, search, settings, rows_of, from, count),
             Further::Gradient { elasticities, .. } => {
-                gradient::block(&mut arena, layout, &layout.directions, *elasticities, layout.first_result(), count);
+                gradient::block(&mut arena, layout, *elasticities, count, stop);
             }
         }
         arena.store(layout, target, rows_of, from, count, &mut found);

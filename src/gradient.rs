@@ -12,7 +12,7 @@ use crate::number::{Dual, LANES};
 use crate::plan::{Plan, Source, VariableId, registry};
 use crate::variable::{Kind, Model};
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A model's equations in dual numbers over the first rows of a block: `values` has the numbers, `derivatives` at the same
 /// places their derivatives, and what is written are the derivatives of the outputs.
@@ -70,26 +70,23 @@ impl Downstream {
     }
 }
 
-/// The derivatives of a block of outputs by each variable, written to the places of results from `first` on: output by
+/// The derivatives of a block of outputs by each variable, written to the places after those of the outputs: output by
 /// output, for each output variable by variable.
-pub fn block(
-    arena: &mut Arena,
-    layout: &Layout,
-    directions: &[Downstream],
-    elasticities: bool,
-    first: usize,
-    rows: usize,
-) {
-    let outputs = first_results(layout, directions.len());
+pub fn block(arena: &mut Arena, layout: &Layout, elasticities: bool, rows: usize, stop: &AtomicBool) {
+    let directions = &layout.directions;
+    let (outputs, results) = layout.outputs.split_at(layout.outputs.len() / (1 + directions.len()));
     for (d, direction) in directions.iter().enumerate() {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
         if let Some(slot) = direction.slot {
             arena.tangents[slot].fill(1.0);
         }
         for &step in &direction.steps {
             arena.step_dual(layout, step, &direction.moves, rows);
         }
-        for (o, &output) in layout.outputs[..outputs].iter().enumerate() {
-            let result = first + o * directions.len() + d;
+        for (o, &output) in outputs.iter().enumerate() {
+            let result = results[o * directions.len() + d];
             let moves = direction.moves[output];
             arena.has_nulls[result] = false;
             for i in 0..rows {
@@ -106,15 +103,11 @@ pub fn block(
                     (arena.has_nulls[output] && arena.nulls[output][i] != 0) || !y.is_finite() || !found.is_finite();
                 arena.has_nulls[result] |= null;
                 arena.nulls[result][i] = u8::from(null);
-                arena.blocks[result][i] = if null { 0.0 } else { found };
+                // Adding 0 makes a -0 a plain one.
+                arena.blocks[result][i] = if null { 0.0 } else { found + 0.0 };
             }
         }
     }
-}
-
-/// How many of a layout's results are outputs and not derivatives.
-fn first_results(layout: &Layout, directions: usize) -> usize {
-    layout.outputs.len() / (1 + directions)
 }
 
 /// The numbers that are given or defaults and that the outputs read on some row.

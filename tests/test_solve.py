@@ -216,7 +216,7 @@ def test_frames_of_every_kind_rows_in_any_order_and_any_threads() -> None:
         (("build_npv_sd_usd", "die_cost_usd"), {}, "variable build_npv_sd_usd: computed from the others"),
         (("die_cost_usd", "asic_unit_price_usd"), {}, "between: die_cost_usd has no range of its own"),
         (("wafer_price_usd", "die_cost_usd"), {"between": (5.0, 1.0)}, r"between = \(5, 1\): two finite numbers"),
-        (("die_yield", "die_cost_usd"), {"between": (0.0, 1.5)}, r"within 0 to 1 1 of die_yield"),
+        (("die_yield", "die_cost_usd"), {"between": (0.0, 1.5)}, r"within 0 to 1 of die_yield"),
         (("wafer_price_usd", "die_cost_usd"), {"equals": math.inf}, "equals = inf: a finite number"),
         (("wafer_price_usd", "die_cost_usd"), {"equals": "budget"}, "equals = 'budget': no column of numbers"),
         (("wafer_price_usd", "die_cost_usd"), {"assume": {"wafer_price_usd": 1.0}}, "assumption wafer_price_usd"),

@@ -94,9 +94,10 @@ def _range(variable: Variable, between: tuple[float, float] | None) -> tuple[flo
         raise InvalidInput(f"between: {variable.name} has no range of its own; say between = (lowest, highest)")
     low, high = (float(end) for end in between)
     if not variable.low <= low < high <= variable.high or math.isinf(high):
+        unit = "" if variable.unit == "1" else f" {variable.unit}"
         raise InvalidInput(
             f"between = ({low:g}, {high:g}): two finite numbers are wanted, the lower first, "
-            f"within {variable.low:g} to {variable.high:g} {variable.unit} of {variable.name}"
+            f"within {variable.low:g} to {variable.high:g}{unit} of {variable.name}"
         )
     return low, high
 
