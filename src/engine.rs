@@ -3,9 +3,11 @@
 //! A block is 256 rows: every intermediate stays in cache, and what is constant over the frame is computed once, by the same
 //! code. Rows of one pattern run together; where there is only one pattern, columns are read and outputs written in place.
 
+use crate::gradient::{self, Downstream};
 use crate::models::MODELS;
 use crate::number::{LANES, Pack};
-use crate::plan::{Known, Plan, Registered, Source, Unanswerable, VariableId, registry};
+use crate::plan::{Known, Plan, Registered, Source, Step, Unanswerable, VariableId, registry};
+use crate::solve::{self, Search};
 use crate::variable::{Kind, Model, Role};
 use fearless_simd::{Level, Simd};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -262,23 +264,25 @@ pub struct Column {
 }
 
 impl Column {
-    fn is_null(&self, row: usize) -> bool {
+    pub fn is_null(&self, row: usize) -> bool {
         // SAFETY: rows are below the length every column was checked to have.
         self.nulls.is_some_and(|nulls| unsafe { nulls.read(row) } != 0.0)
     }
-    fn value(&self, row: usize) -> f64 {
+    pub fn value(&self, row: usize) -> f64 {
         // SAFETY: as above.
         unsafe { self.values.read(row) }
     }
 }
 
 /// A key column: for each row the position of an entry, and what the entries say.
+#[derive(Clone)]
 pub struct Key {
     pub codes: KeyCodes,
     /// For each variable of the catalog the entries' values; NaN where an entry has none.
     pub fields: Vec<(VariableId, Vec<f64>)>,
 }
 
+#[derive(Clone)]
 pub enum KeyCodes {
     Column(Column),
     All(usize),
@@ -295,12 +299,27 @@ impl Key {
 }
 
 /// What is asked.
+#[derive(Clone)]
 pub struct Request {
     pub rows: usize,
     pub columns: HashMap<VariableId, Column>,
     pub assumptions: HashMap<VariableId, f64>,
     pub keys: Vec<Key>,
     pub outputs: Vec<VariableId>,
+    pub further: Further,
+}
+
+/// What is found out beyond the outputs, block by block; its results follow theirs.
+#[derive(Clone)]
+pub enum Further {
+    Nothing,
+    /// Derivatives of every output by each variable, or x / y times these.
+    Gradient {
+        by: Vec<VariableId>,
+        elasticities: bool,
+    },
+    /// Where the only output equals a number.
+    Solve(Search),
 }
 
 /// How to compute.
@@ -372,6 +391,16 @@ impl Request {
     fn is_choice(id: VariableId) -> bool {
         let variable = &registry().variables[id];
         variable.role == Role::Input && matches!(variable.kind, Kind::Choice | Kind::Boolean)
+    }
+
+    /// Columns of an answer.
+    fn results(&self) -> usize {
+        self.outputs.len()
+            + match &self.further {
+                Further::Nothing => 0,
+                Further::Gradient { by, .. } => by.len() * self.outputs.len(),
+                Further::Solve(_) => solve::RESULTS,
+            }
     }
 
     /// Groups the rows by what is known of them.
@@ -547,16 +576,19 @@ pub enum Supply {
 }
 
 /// A plan with every variable's place in the arena.
-struct Layout {
-    plan: Plan,
-    slots: HashMap<VariableId, usize>,
-    variables: Vec<VariableId>,
+pub struct Layout {
+    pub plan: Plan,
+    pub slots: HashMap<VariableId, usize>,
+    pub variables: Vec<VariableId>,
     supplies: Vec<Option<Supply>>,
     /// Runs whose inputs are all constant come first, in their own list.
     constant_steps: Vec<usize>,
     steps: Vec<usize>,
     is_constant: Vec<bool>,
-    outputs: Vec<usize>,
+    /// Places of the outputs, then those of what is found out further.
+    pub outputs: Vec<usize>,
+    /// What moves with each variable that is differentiated by or solved for.
+    pub directions: Vec<Downstream>,
 }
 
 impl Layout {
@@ -570,6 +602,7 @@ impl Layout {
             steps: Vec::new(),
             is_constant: Vec::new(),
             outputs: Vec::new(),
+            directions: Vec::new(),
         };
         let sources: BTreeMap<VariableId, Source> =
             layout.plan.sources.iter().map(|(id, source)| (*id, *source)).collect();
@@ -596,8 +629,21 @@ impl Layout {
                 layout.steps.push(s);
             }
         }
-        layout.outputs = request.outputs.iter().map(|id| layout.slots[id]).collect();
+        layout.directions = match &request.further {
+            Further::Nothing => Vec::new(),
+            Further::Gradient { by, .. } => by.iter().map(|id| Downstream::new(&layout, *id)).collect(),
+            Further::Solve(search) => vec![Downstream::new(&layout, search.variable)],
+        };
+        let first = layout.first_result();
+        let further = first..first + request.results() - request.outputs.len();
+        layout.outputs = request.outputs.iter().map(|id| layout.slots[id]).chain(further).collect();
         layout
+    }
+
+    /// Places after those of the variables and of outputs nobody asks for.
+    fn first_result(&self) -> usize {
+        let scratch = registry().models.iter().map(|model| model.outputs.len()).max().unwrap_or(0);
+        self.variables.len() + scratch
     }
 }
 
@@ -612,12 +658,62 @@ fn default_of(id: VariableId, known: &Known) -> f64 {
 type Rows = [f64; BLOCK];
 
 /// One thread's memory: a block of every variable, its nulls, and where each block's values are.
-struct Arena {
-    blocks: Vec<Rows>,
-    nulls: Vec<[u8; BLOCK]>,
-    has_nulls: Vec<bool>,
-    at: Vec<*mut f64>,
+pub struct Arena {
+    pub blocks: Vec<Rows>,
+    pub nulls: Vec<[u8; BLOCK]>,
+    pub has_nulls: Vec<bool>,
+    pub at: Vec<*mut f64>,
     invalid: [u16; BLOCK],
+    /// The derivative of every variable by the one of a direction.
+    pub tangents: Vec<Rows>,
+}
+
+/// Where one run of a model finds a block of each of its variables.
+struct Addresses {
+    inputs: [*const [f64; LANES]; MOST_VARIABLES],
+    given: [*const [f64; LANES]; MOST_VARIABLES],
+    outputs: [*mut [f64; LANES]; MOST_VARIABLES],
+}
+
+impl Addresses {
+    /// From the blocks of places to read and to write. `unread`: that of an input without one, which no wanted output reads.
+    fn new(
+        layout: &Layout,
+        step: &Step,
+        unread: &'static Rows,
+        from: impl Fn(usize) -> *const f64,
+        to: impl Fn(usize) -> *mut f64,
+    ) -> Addresses {
+        let model = &registry().models[step.model];
+        let mut addresses = Addresses {
+            inputs: [null(); MOST_VARIABLES],
+            given: [null(); MOST_VARIABLES],
+            outputs: [null_mut(); MOST_VARIABLES],
+        };
+        let read = |id| layout.slots.get(id).map_or(unread.as_ptr(), |slot| from(*slot)).cast();
+        for (k, id) in model.inputs.iter().enumerate() {
+            addresses.inputs[k] = read(id);
+        }
+        for (k, id) in model.outputs.iter().enumerate() {
+            if step.given >> k & 1 == 1 {
+                addresses.given[k] = read(id);
+            }
+            let slot = if step.wanted >> k & 1 == 1 { layout.slots[id] } else { layout.variables.len() + k };
+            addresses.outputs[k] = to(slot).cast();
+        }
+        addresses
+    }
+    fn call<'a>(&'a self, step: &'a Step, rows: usize) -> Call<'a> {
+        let model = &registry().models[step.model];
+        Call {
+            inputs: &self.inputs[..model.inputs.len()],
+            given: &self.given[..model.outputs.len()],
+            outputs: &self.outputs[..model.outputs.len()],
+            choices: &step.choices,
+            wanted: step.wanted,
+            packs: rows.div_ceil(LANES),
+        }
+    }
 }
 
 /// Where results go. Tasks write disjoint rows.
@@ -668,14 +764,14 @@ impl Found {
 
 /// The rows of a task: a stretch of the frame, or of its rows in the order of patterns.
 #[derive(Clone, Copy)]
-enum RowsOf<'a> {
+pub enum RowsOf<'a> {
     Stretch(usize),
     Listed(&'a [u32]),
 }
 
 impl RowsOf<'_> {
     #[inline]
-    fn row(self, i: usize) -> usize {
+    pub fn row(self, i: usize) -> usize {
         match self {
             RowsOf::Stretch(start) => start + i,
             RowsOf::Listed(rows) => rows[i] as usize,
@@ -685,14 +781,15 @@ impl RowsOf<'_> {
 
 impl Arena {
     fn new(layout: &Layout, settings: &Settings, bad: &mut Found) -> Arena {
-        let scratch = registry().models.iter().map(|model| model.outputs.len()).max().unwrap_or(0);
-        let slots = layout.variables.len();
+        let variables = layout.first_result();
+        let slots = variables + layout.outputs.iter().filter(|slot| **slot >= variables).count();
         let mut arena = Arena {
-            blocks: vec![[0.0; BLOCK]; slots + scratch],
+            blocks: vec![[0.0; BLOCK]; slots],
             nulls: vec![[0; BLOCK]; slots],
             has_nulls: vec![false; slots],
             at: Vec::new(),
             invalid: [0; BLOCK],
+            tangents: vec![[0.0; BLOCK]; if layout.directions.is_empty() { 0 } else { variables }],
         };
         arena.at = arena.blocks.iter_mut().map(|block| block.as_mut_ptr()).collect();
         for (slot, supply) in layout.supplies.iter().enumerate() {
@@ -712,32 +809,11 @@ impl Arena {
     }
 
     /// Runs one model on the block and marks its nulls.
-    fn step(&mut self, layout: &Layout, step: usize, level: Level, rows: usize) {
+    pub fn step(&mut self, layout: &Layout, step: usize, level: Level, rows: usize) {
         let step = &layout.plan.steps[step];
         let model = &registry().models[step.model];
-        let mut inputs = [null::<[f64; LANES]>(); MOST_VARIABLES];
-        let mut given = [null::<[f64; LANES]>(); MOST_VARIABLES];
-        let mut outputs = [null_mut::<[f64; LANES]>(); MOST_VARIABLES];
-        for (k, id) in model.inputs.iter().enumerate() {
-            // An input no wanted output reads has no slot: any value will do.
-            let slot = layout.slots.get(id).copied();
-            inputs[k] = slot.map_or(UNREAD.as_ptr(), |slot| self.at[slot]).cast();
-        }
-        for (k, id) in model.outputs.iter().enumerate() {
-            if step.given >> k & 1 == 1 {
-                given[k] = layout.slots.get(id).map_or(UNREAD.as_ptr(), |slot| self.at[*slot]).cast();
-            }
-            let slot = if step.wanted >> k & 1 == 1 { layout.slots[id] } else { layout.variables.len() + k };
-            outputs[k] = self.at[slot].cast();
-        }
-        let call = Call {
-            inputs: &inputs[..model.inputs.len()],
-            given: &given[..model.outputs.len()],
-            outputs: &outputs[..model.outputs.len()],
-            choices: &step.choices,
-            wanted: step.wanted,
-            packs: rows.div_ceil(LANES),
-        };
+        let addresses = Addresses::new(layout, step, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
+        let call = addresses.call(step, rows);
         if model.together.is_empty() {
             (model.entry.run)(level, &call);
         } else {
@@ -773,6 +849,27 @@ impl Arena {
             }
             self.nulls[slot] = nulls;
             self.has_nulls[slot] = true;
+        }
+    }
+
+    /// Runs one model in dual numbers: derivatives of what `moves`, from `tangents` to `tangents`. What is constant is looked
+    /// at on one row.
+    pub fn step_dual(&mut self, layout: &Layout, step: usize, moves: &[bool], rows: usize) {
+        let constant = layout.constant_steps.contains(&step);
+        let step = &layout.plan.steps[step];
+        let values = Addresses::new(layout, step, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
+        let tangents: Vec<*mut f64> = self.tangents.iter_mut().map(|block| block.as_mut_ptr()).collect();
+        let still = STILL.as_ptr();
+        let from = |slot: usize| if moves[slot] { tangents[slot].cast_const() } else { still };
+        let derivatives = Addresses::new(layout, step, &STILL, from, |slot| tangents[slot]);
+        let run = registry().models[step.model].entry.run_dual;
+        run(&values.call(step, rows), &derivatives.call(step, rows), if constant { 1 } else { rows });
+        if constant {
+            for (id, _) in &step.needs {
+                let block = &mut self.tangents[layout.slots[id]];
+                let only = block[0];
+                block.fill(only);
+            }
         }
     }
 
@@ -902,6 +999,8 @@ impl Arena {
 
 /// What an input no wanted output reads is taken from: should one read it all the same, its answer is null and not wrong.
 static UNREAD: Rows = [f64::NAN; BLOCK];
+/// The derivatives of what does not move.
+static STILL: Rows = [0.0; BLOCK];
 
 /// A vector of `rows` values, or the knowledge that there is no memory for it.
 fn reserve<T: Clone + Default>(rows: usize) -> Result<Vec<T>, Stopped> {
@@ -938,7 +1037,7 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
     }
     let mut answer =
         Answer { outputs: Vec::new(), nulls: Vec::new(), bad_columns: Vec::new(), bad_rows, reasons: None };
-    for _ in &request.outputs {
+    for _ in 0..request.results() {
         answer.outputs.push(reserve(request.rows)?);
         answer.nulls.push(Some(reserve::<u8>(request.rows)?));
     }
@@ -994,7 +1093,7 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
     let found = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     answer.bad_columns = found.columns.into_values().collect();
     if !found.nulls {
-        answer.nulls = request.outputs.iter().map(|_| None).collect();
+        answer.nulls = answer.outputs.iter().map(|_| None).collect();
     }
     if settings.null_invalid && (!answer.bad_columns.is_empty() || !answer.bad_rows.is_empty()) {
         answer.reasons = Some(reasons);
@@ -1041,6 +1140,13 @@ fn task(
         }
         for &step in &layout.steps {
             arena.step(layout, step, settings.level, count);
+        }
+        match &request.further {
+            Further::Nothing => {}
+            Further::Solve(search) => solve::block(&mut arena, layout, search, settings, rows_of, from, count),
+            Further::Gradient { elasticities, .. } => {
+                gradient::block(&mut arena, layout, *elasticities, count, stop);
+            }
         }
         arena.store(layout, target, rows_of, from, count, &mut found);
         from += count;

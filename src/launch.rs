@@ -108,6 +108,14 @@ impl<N: Number> LaunchLaw<N> {
         let (survival, _) = Shape::new(self.shape()).survival_and_next(z, (-z).exp());
         N::select(x.lt(N::zero()), N::one(), survival)
     }
+    /// Density of the overrun a month at x > 0: of shape s, s / x of Erlang's next term.
+    #[inline(always)]
+    pub fn overrun_density(&self, x: N) -> N {
+        let later = N::zero().lt(x);
+        let z = (x.positive_part() * self.per_month()).min(N::of(FARTHEST));
+        let (_, next) = Shape::new(self.shape()).survival_and_next(z, (-z).exp());
+        N::select(later, next * self.shape() / N::select(later, x, N::one()), N::zero())
+    }
     #[inline(always)]
     pub fn respins_mean(&self) -> N {
         (-self.first_probability + 1.0) / self.later_probability

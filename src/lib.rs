@@ -3,6 +3,7 @@
 pub mod defects;
 pub mod engine;
 pub mod finance;
+pub mod gradient;
 pub mod launch;
 pub mod market;
 pub mod math;
@@ -15,6 +16,7 @@ pub mod risk;
 pub mod sample;
 pub mod saving;
 pub mod settings;
+pub mod solve;
 pub mod summary;
 #[cfg(test)]
 mod trial;

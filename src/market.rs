@@ -135,6 +135,23 @@ impl<N: Number> Volume<N> {
         total
     }
 
+    /// The value's slope there: that of the months below cap and peak.
+    #[inline(always)]
+    fn slope_usd(&self, units_per_year: N) -> N {
+        let mut total = N::zero();
+        let mut k = 0;
+        while k < HORIZON {
+            let (growth, decay) = (N::restore(self.growth[k]), N::restore(self.decay[k]));
+            let wanted = units_per_year * growth;
+            let bought = self.addressable_share * (wanted * decay);
+            let free = wanted.le(self.cap_units_per_year) & bought.le(self.peak_units_per_year);
+            let rise = self.addressable_share * (growth * decay) * N::restore(self.worth_usd[k]);
+            total = total + N::select(free, rise, N::zero());
+            k += 1;
+        }
+        total
+    }
+
     /// Today's demand at which the value is `target_usd`; infinite where it stays below at `most_units_per_year`.
     ///
     /// Bisection in its logarithm, then one Newton step: the value is piecewise linear, so that the step is exact and
@@ -143,22 +160,17 @@ impl<N: Number> Volume<N> {
     pub fn units_worth(&self, target_usd: N, most_units_per_year: f64) -> N {
         const LN_LEAST: f64 = -40.0;
         const HALVINGS: u32 = 56;
-        /// Distance, as a share, over which the slope at the root is taken.
-        const NUDGE: f64 = 1e-7;
         let (mut low, mut high) = (N::of(LN_LEAST), N::of(most_units_per_year).ln());
         let mut reached = target_usd;
         let mut root = N::one();
-        let mut rise = N::zero();
         let mut units = N::zero();
-        // Step 0 looks at the most, then the halvings, then the slope from two sides, then the Newton step.
+        // Step 0 looks at the most, then the halvings, then the Newton step.
         let mut step = 0;
-        while step <= HALVINGS + 3 {
+        while step <= HALVINGS + 1 {
             let middle = (low + high) * 0.5;
             let at = match step {
                 0 => N::of(most_units_per_year),
                 s if s <= HALVINGS => middle.exp(),
-                s if s == HALVINGS + 1 => root * (1.0 + NUDGE),
-                s if s == HALVINGS + 2 => root * (1.0 - NUDGE),
                 _ => root,
             };
             let value = self.value_usd(at);
@@ -170,12 +182,11 @@ impl<N: Number> Volume<N> {
                     low = N::select(enough, low, middle);
                     root = N::select(enough, at, root).constant();
                 }
-                s if s == HALVINGS + 1 => rise = value.constant(),
-                s if s == HALVINGS + 2 => rise = rise - value.constant(),
                 _ => {
-                    let steps = N::zero().lt(rise);
-                    let slope = N::select(steps, rise / (root * (2.0 * NUDGE)), N::one());
-                    units = N::select(steps, (root - (value - target_usd) / slope).positive_part(), root);
+                    let slope = self.slope_usd(root).constant();
+                    let steps = N::zero().lt(slope);
+                    let newton = root - (value - target_usd) / N::select(steps, slope, N::one());
+                    units = N::select(steps, newton.positive_part(), root);
                 }
             }
             step += 1;

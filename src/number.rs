@@ -506,11 +506,12 @@ impl<N: Number> Number for Dual<N> {
     fn ln(self) -> Self {
         Dual { value: self.value.ln(), derivative: Self::chain(self.derivative, N::one() / self.value) }
     }
-    /// d(x^y) = y x^(y-1) dx + x^y ln x dy; at x = 0 the second term is 0, its limit for y > 0.
+    /// d(x^y) = y x^(y-1) dx + x^y ln x dy; at x = 0 the second term is 0, its limit for y > 0. x^0 is 1 everywhere.
     #[inline(always)]
     fn pow(self, exponent: Self) -> Self {
         let p = self.value.pow(exponent.value);
         let by_base = exponent.value * self.value.pow(exponent.value - 1.0);
+        let by_base = N::select(exponent.value.eq(N::zero()), N::zero(), by_base);
         let log = N::select(N::zero().lt(self.value), self.value.ln(), N::zero());
         let derivative = Self::chain(self.derivative, by_base) + Self::chain(exponent.derivative, p * log);
         Dual { value: p, derivative }

@@ -6,7 +6,7 @@ use crate::engine::{self, Answer, Column, Element, Key, KeyCodes, Request, Setti
 use crate::plan::{VariableId, registry};
 use crate::sample::{self, Between, Copula, Correlation, Design, Distribution, Invalid, Sample};
 use crate::variable::{Kind, Role};
-use crate::{finance, launch, settings, summary};
+use crate::{finance, gradient, launch, settings, solve, summary};
 use numpy::{PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyException, PyMemoryError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -92,6 +92,7 @@ fn request(
         assumptions: assumptions.iter().map(|(name, value)| Ok((id(name)?, *value))).collect::<PyResult<_>>()?,
         keys,
         outputs: outputs.iter().map(|name| id(name)).collect::<PyResult<_>>()?,
+        further: engine::Further::Nothing,
     })
 }
 
@@ -430,6 +431,61 @@ mod core {
         let settings = Settings { null_invalid, ..settings::current() };
         let done = on_pool(py, |stop| engine::evaluate(&request, &settings, stop))?;
         answer(py, done.map_err(stopped)?)
+    }
+
+    /// The outputs and their derivatives, output by output; see `tapeout.gradient`. Without `by` by all that they read.
+    #[pyfunction]
+    #[pyo3(name = "gradient")]
+    fn gradient_of_frame<'py>(
+        py: Python<'py>,
+        rows: usize,
+        columns: HashMap<String, NullableArray<'py>>,
+        assumptions: HashMap<String, f64>,
+        keys: Vec<KeyArgument<'py>>,
+        outputs: Vec<String>,
+        by: Vec<String>,
+        elasticities: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
+        let by = by.iter().map(|name| id(name)).collect::<PyResult<Vec<_>>>()?;
+        let done = on_pool(py, |stop| gradient::gradient(&request, &by, elasticities, &settings::current(), stop))?;
+        answer(py, done.map_err(stopped)?)
+    }
+
+    /// Where the target equals a number; see `tapeout.solve` and `solve::solve` for the columns that come back.
+    #[pyfunction]
+    #[pyo3(name = "solve")]
+    fn solve_frame<'py>(
+        py: Python<'py>,
+        rows: usize,
+        columns: HashMap<String, NullableArray<'py>>,
+        assumptions: HashMap<String, f64>,
+        keys: Vec<KeyArgument<'py>>,
+        outputs: Vec<String>,
+        variable: &str,
+        low: f64,
+        high: f64,
+        equals: NullableArray<'py>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
+        let search = solve::Search { variable: id(variable)?, low, high, equals: column(&equals, rows)? };
+        let done = on_pool(py, |stop| solve::solve(&request, &search, &settings::current(), stop))?;
+        answer(py, done.map_err(stopped)?)
+    }
+
+    /// The numbers that are given or defaults and that the outputs read on some row.
+    #[pyfunction]
+    fn inputs_read(
+        rows: usize,
+        columns: HashMap<String, NullableArray<'_>>,
+        assumptions: HashMap<String, f64>,
+        keys: Vec<KeyArgument<'_>>,
+        outputs: Vec<String>,
+    ) -> PyResult<Vec<&'static str>> {
+        let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
+        let read =
+            catch_unwind(AssertUnwindSafe(|| gradient::inputs_read(&request))).map_err(|panic| internal(&*panic))?;
+        Ok(read.map_err(stopped)?.into_iter().map(|id| registry().variables[id].name).collect())
     }
 
     /// Where every value comes from; see `tapeout.resolve`: (variable, from, detail, rows, value).

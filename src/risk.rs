@@ -372,26 +372,58 @@ impl<N: Number> Programme<'_, N> {
         (low, high)
     }
 
+    /// A number with the derivative of a quantile between `below` and `level`. Outcomes there that have a chance of their own
+    /// carry it with them; else it moves as P(NPV > level), `above`, does over the density.
+    #[inline(always)]
+    fn carried(&self, outcomes: &[Outcome<N>], above: N, below: N, level: N) -> N {
+        let (mut density, mut mass, mut value) = (N::zero(), N::zero(), N::zero());
+        let certain = self.law.overrun_shape.eq(N::zero()) | self.law.overrun_months.le(N::zero());
+        let mut k = 0;
+        while k < outcomes.len() {
+            let outcome = &outcomes[k];
+            let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
+            let starts = below.le(before) & before.le(level);
+            let ends = below.le(after) & after.le(level);
+            let here = N::select(starts & (ends | certain), N::restore(outcome.mass), N::zero());
+            mass = mass + here;
+            value = value + here * before;
+
+            let (least, greatest) = (before.min(after), before.max(after));
+            if !N::shortcut(level.lt(least) | greatest.le(level)) {
+                let crossed = least.le(level) & level.lt(greatest);
+                let (from, to) = (N::restore(outcome.from), N::restore(outcome.to));
+                let rise = N::select(crossed, after - before, N::one());
+                let overrun = from + (to - from) * ((level - before) / rise);
+                let width = N::restore(outcome.survival_before) - N::restore(outcome.survival_after);
+                let some = crossed & N::zero().lt(width);
+                let per_month = N::restore(outcome.mass) / N::select(some, width, N::one());
+                let dense = per_month * self.law.overrun_density(overrun) * (to - from) / rise.abs();
+                density = density + N::select(some, dense, N::zero());
+            }
+            k += 1;
+        }
+        let smooth = N::of(f64::MIN_POSITIVE).lt(density);
+        let moved = above / N::select(smooth, density.constant(), N::one());
+        let stands = N::zero().lt(mass);
+        N::select(stands, value / N::select(stands, mass, N::one()), N::select(smooth, moved, N::zero()))
+    }
+
     /// P(NPV > level), and for each of up to three shares the smallest y with P(NPV <= y) >= share.
     ///
-    /// Bisection, whose value is kept; its derivative is that of one Newton step, dy = dP / density, where the law is smooth.
+    /// Bisection, whose value is kept; for its derivative see `carried`.
     #[inline(always)]
     pub fn probability_and_quantiles(&self, level: N, shares: &[f64]) -> (N, [N; 3]) {
         /// The range shrinks to its last digit.
         const HALVINGS: usize = 50;
-        /// The halvings, then the density from two sides, then the Newton step.
-        const STEPS: usize = HALVINGS + 3;
+        /// The halvings, then the derivative.
+        const STEPS: usize = HALVINGS + 1;
         /// Room for the rounding of a sum of masses that should reach the share exactly.
         const SLACK: f64 = 1e-13;
-        /// Share of the range over which the density is taken.
-        const NUDGE: f64 = 1e-6;
         let outcomes = self.outcomes();
         let (least, greatest) = if shares.is_empty() { (level, level) } else { Self::range(&outcomes) };
         let (least, greatest) = (least.constant(), greatest.constant());
-        let nudge = (greatest - least) * NUDGE;
         let (mut low, mut high) = (least, greatest);
         let mut probability = N::zero();
-        let mut drop = N::zero();
         let mut found = [least; 3];
         // Step 0 is the level's; those of every quantile follow.
         let mut step = 0;
@@ -399,20 +431,15 @@ impl<N: Number> Programme<'_, N> {
             let own_step = (step + STEPS - 1) % STEPS;
             let at = match own_step {
                 _ if step == 0 => level,
-                HALVINGS => high - nudge,
-                s if s == HALVINGS + 1 => high + nudge,
-                s if s == HALVINGS + 2 => high,
+                HALVINGS => high,
                 _ => (low + high) * 0.5,
             };
             let above = self.probability_above(&outcomes, at);
             match own_step {
                 _ if step == 0 => probability = above,
-                HALVINGS => drop = above.constant(),
-                s if s == HALVINGS + 1 => drop = drop - above.constant(),
-                s if s == HALVINGS + 2 => {
-                    let smooth = N::zero().lt(drop);
-                    let newton = above * (nudge * 2.0) / N::select(smooth, drop, N::one());
-                    found[(step - 1) / STEPS] = high + N::select(smooth, newton - newton.constant(), N::zero());
+                HALVINGS => {
+                    let carried = self.carried(&outcomes, above, low, high);
+                    found[(step - 1) / STEPS] = high + (carried - carried.constant());
                     (low, high) = (least, greatest);
                 }
                 _ => {

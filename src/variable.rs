@@ -184,6 +184,8 @@ pub trait Model: 'static {
     fn equations<N: Number>(inputs: Self::Inputs<N>, given: Self::Given<N>) -> Self::Outputs<N>;
     /// The equations over a block, on the instruction set of `level`.
     fn run(level: Level, call: &Call);
+    /// The equations in dual numbers, see `gradient::run`.
+    fn run_dual(values: &Call, derivatives: &Call, rows: usize);
 }
 
 /// For each output, the inputs (low bits) and given outputs (bits from `INPUTS.len()`) it reads.
@@ -321,6 +323,9 @@ macro_rules! model {
             }
             fn run(level: fearless_simd::Level, call: &$crate::engine::Call) {
                 run(level, call);
+            }
+            fn run_dual(values: &$crate::engine::Call, derivatives: &$crate::engine::Call, rows: usize) {
+                $crate::gradient::run::<$model>(values, derivatives, rows);
             }
         }
     };

@@ -283,6 +283,52 @@ def test_resolve_says_where_values_come_from(capsys: pytest.CaptureFixture[str])
         assert word in ran.out
 
 
+def test_derivatives_are_printed_and_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, scenarios: pl.DataFrame
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.parquet"
+    scenarios.write_csv(source)
+    asked = ("--of", "build_npv_usd", "--wrt", "wafer_price_usd,chip_price_usd")
+    ran = Ran(capsys, ("gradient", source, *asked, "-o", target))
+    assert (ran.code, ran.err) == (0, "")
+    want = tapeout.gradient(scenarios, "build_npv_usd", ["wafer_price_usd", "chip_price_usd"])
+    got = pl.read_parquet(target)
+    assert got.columns == want.columns
+    assert_frame_equal(got.select(pl.col("^d_.*$")), want.select(pl.col("^d_.*$")), check_exact=True)
+    ran = Ran(capsys, ("gradient", source, *asked, "--elasticities", "--id", "scenario"))
+    assert ran.code == 0
+    assert "elasticity_build_npv_usd_chip_price_usd" in "".join(ran.out.split())
+    assert "middle" in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 100
+    ran = Ran(capsys, ("gradient", source, "--of", "decision"))
+    assert ran.code == 1
+    assert ran.err.startswith("error: of decision: of kind choice")
+
+
+def test_solutions_are_printed_and_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, scenarios: pl.DataFrame
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.parquet"
+    scenarios.with_columns(budget=pl.Series([0.0, 1e8, 1e15])).write_csv(source)
+    asked = ("--variable", "chip_price_usd", "--target", "build_npv_usd", "--between", "1e4,1e6")
+    ran = Ran(capsys, ("solve", source, *asked, "--equals", "budget", "-o", target))
+    assert (ran.code, ran.err) == (0, "")
+    frame = files.read(source)
+    want = tapeout.solve(frame, "chip_price_usd", "build_npv_usd", equals="budget", between=(1e4, 1e6))
+    assert_frame_equal(pl.read_parquet(target), want, check_exact=True)
+    assert want["chip_price_usd"].is_null().to_list() == [False, False, True]
+    ran = Ran(capsys, ("solve", source, *asked, "--equals", "1e8", "--id", "scenario"))
+    assert ran.code == 0
+    for word in ("chip_price_usd_solved", "one root", "middle"):
+        assert word in ran.out
+    ran = Ran(capsys, ("solve", source, *asked[:4], "--between", "5"))
+    assert (ran.code, ran.out) == (2, "")
+    assert "two numbers" in ran.err
+    ran = Ran(capsys, ("solve", source, "--variable", "die_units", "--target", "build_npv_usd"))
+    assert ran.code == 1
+    assert ran.err.startswith("error: variable die_units: of kind integer")
+
+
 def test_variables_and_catalog_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert "die_yield" in Ran(capsys, ("variables", "die_*")).out
     assert "chips" in Ran(capsys, ("catalog",)).out

@@ -149,3 +149,54 @@ def test_salib_there_and_back() -> None:
         assert again.uncertain[name].numbers == pytest.approx(distribution.numbers, rel=1e-12)
     with pytest.raises(InvalidInput, match="SALib has no gamma"):
         to_salib(Sweep(uncertain={"wafer_price_usd": tapeout.gamma(2, 9e3)}))
+
+
+def test_a_screen_of_a_sum_of_normals_is_exact() -> None:
+    # asic_unit_price_usd is linear in both, so each share is known, and the bound is the share.
+    uncertain = {"package_test_usd": tapeout.normal(480, 10), "package_substrate_usd": tapeout.normal(200, 20)}
+    scenario = tapeout.reference().row(0, named=True)
+    assume = {name: value for name, value in scenario.items() if value is not None and name not in uncertain}
+    found = tapeout.screen(Sweep(assume=assume, uncertain=uncertain, samples=64), "asic_unit_price_usd", samples=4096)
+    assert found["input"].to_list() == ["package_substrate_usd", "package_test_usd"]
+    slopes = dict(found.select("input", "slope").iter_rows())
+    frame = tapeout.gradient(tapeout.reference(), "asic_unit_price_usd", list(uncertain))
+    for name, one in uncertain.items():
+        assert slopes[name] == pytest.approx(one.numbers[1] * frame[f"d_asic_unit_price_usd_d_{name}"].item(), rel=1e-6)
+    total = sum(slope**2 for slope in slopes.values())
+    for line in found.iter_rows(named=True):
+        # The variance of 4096 Sobol points.
+        assert line["total_at_most"] == pytest.approx(line["slope"] ** 2 / total, rel=5e-3)
+
+
+def test_a_screen_bounds_the_total_indices_and_goes_through_derived_columns() -> None:
+    derive = {"build_demand_cap_units_per_year": "spread * build_units_per_year", "package_test_usd": "10 + test"}
+    uncertain = UNCERTAIN | {
+        "spread": tapeout.uniform(2, 6),
+        "test": tapeout.uniform(100, 900),
+        "package_dies": tapeout.choice([1, 2]),
+    }
+    one = sweep(samples=4096)
+    assume = {name: value for name, value in one.assume.items() if name not in (*uncertain, *derive)}
+    one = Sweep(assume=assume, uncertain=uncertain, derive=derive, samples=4096)
+    bounds = tapeout.screen(one, "build_npv_usd", samples=2048)
+    totals = dict(sensitivity(one, "build_npv_usd").select("input", "total_low").iter_rows())
+    for line in bounds.iter_rows(named=True):
+        if line["input"] == "package_dies":
+            assert (line["slope"], line["total_at_most"], line["rows"]) == (None, None, 0)
+        else:
+            assert 0 < totals[line["input"]] <= line["total_at_most"]
+            assert line["rows"] == 2048
+    signs = {line["input"]: line["slope"] > 0 for line in bounds.iter_rows(named=True) if line["slope"] is not None}
+    assert signs == {
+        "build_units_per_year": True,
+        "spread": True,
+        "build_merchant_decline_per_year": False,
+        "programme_rtl_months": False,
+        "test": False,
+        "wafer_price_usd": False,
+    }
+
+
+def test_a_screen_says_what_it_can_not() -> None:
+    with pytest.raises(InvalidInput, match="without a grid"):
+        tapeout.screen(sweep(grid={"respin_months": [4, 6]}, assume={}), "build_npv_usd")

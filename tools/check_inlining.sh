@@ -8,7 +8,7 @@
 # Two traces tell it. The instructions themselves: fearless_simd 1.2 wraps each in a function named __fearless_simd_kernel,
 # around core::arch; xsave is only the detection of the processor. And any function of the files that hold equations, which
 # have none of their own in a good build: their names are gone with the inlining. Left are each model's entries, one for an
-# instruction set and one that chooses among them, and the tracer of needs.
+# instruction set, one that chooses among them and one in dual numbers, and the tracer of needs.
 set -eu
 library=$1
 crate=${2:-tapeout}
@@ -19,7 +19,7 @@ if ! printf '%s\n' "$symbols" | grep -Eq '::vectorize::vectorize_|vectorize_neon
     echo "$library: no vector code to be seen; is it stripped?" >&2
     exit 2
 fi
-lost=$(printf '%s\n' "$symbols" | grep -Ev "::(sse2|avx2|avx512|neon)::run$|variable::Model>::run$|<$crate::number::Needs" | grep -E \
+lost=$(printf '%s\n' "$symbols" | grep -Ev "::(sse2|avx2|avx512|neon)::run$|variable::Model>::run(_dual)?$|<$crate::number::Needs" | grep -E \
     -e '__fearless_simd_kernel' \
     -e 'core_arch::(x86::(sse|avx|fma)|x86_64::(sse|avx)|aarch64::neon|arm_shared::neon)' \
     -e " [tTwW] (<)?$crate::$equations::" \

@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the declarations. `--check` fails where they are not so."""
+"""Writes the pages of docs/reference from the declarations. `--check` fails where they are not so."""
 
 from __future__ import annotations
 
@@ -77,11 +77,35 @@ def models_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def gradients_page() -> str:
+    """What a derivative is here, and the outputs that are not smooth."""
+    lines = [
+        NOTE,
+        "# Derivatives\n",
+        "`gradient(frame, of, wrt)` carries a derivative beside every number through all models of a row's plan: no",
+        "differences, no step to choose. By a variable that is given, from the catalog or a default it is the total",
+        "derivative. By one that is computed it is as if that variable were given with the value it has: what computes",
+        "it stays as it is. Choices, keys, dates and whole numbers have none.\n",
+        "Outputs that bend (their derivative jumps) or step (their value does) are below, as `kinks()` has them. On",
+        "such a point the derivative is that of the branch the row is on. The others are smooth wherever they have a",
+        "value.\n",
+        "| output | kind | where |",
+        "|---|---|---|",
+    ]
+    rows = tapeout.kinks().iter_rows()
+    return "\n".join([*lines, *(f"| `{name}` | {kind} | {_cell(where)} |" for name, kind, where in rows)]) + "\n"
+
+
 def main() -> None:
     """Writes, or compares with `--check`."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     schema = json.dumps(tapeout.Sweep.schema(), indent=1, ensure_ascii=False) + "\n"
-    pages = {"variables.md": variables_page(), "models.md": models_page(), "sweep.schema.json": schema}
+    pages = {
+        "variables.md": variables_page(),
+        "models.md": models_page(),
+        "gradients.md": gradients_page(),
+        "sweep.schema.json": schema,
+    }
     for name, page in pages.items():
         path = FOLDER / name
         if "--check" not in sys.argv:

@@ -1,6 +1,9 @@
 """The economics of AI compute, for millions of scenarios at once."""
 
 from tapeout._claims import claims
+from tapeout._gradient import gradient, kinks
+from tapeout._screen import screen
+from tapeout._solve import solve
 from tapeout.catalogs import catalog
 from tapeout.declarations import models, variables
 from tapeout.distributions import (
@@ -43,7 +46,9 @@ __all__ = [
     "expr",
     "from_salib",
     "gamma",
+    "gradient",
     "integers",
+    "kinks",
     "lognormal",
     "loguniform",
     "models",
@@ -52,7 +57,9 @@ __all__ = [
     "quantiles",
     "reference",
     "resolve",
+    "screen",
     "sensitivity",
+    "solve",
     "to_salib",
     "triangular",
     "uniform",

@@ -48,6 +48,33 @@ def evaluate(
     outputs: Sequence[str],
     null_invalid: bool,
 ) -> dict[str, Any]: ...
+def gradient(
+    rows: int,
+    columns: Mapping[str, _NullableArray],
+    assumptions: Mapping[str, float],
+    keys: Sequence[_Key],
+    outputs: Sequence[str],
+    by: Sequence[str],
+    elasticities: bool,
+) -> dict[str, Any]: ...
+def solve(
+    rows: int,
+    columns: Mapping[str, _NullableArray],
+    assumptions: Mapping[str, float],
+    keys: Sequence[_Key],
+    outputs: Sequence[str],
+    variable: str,
+    low: float,
+    high: float,
+    equals: _NullableArray,
+) -> dict[str, Any]: ...
+def inputs_read(
+    rows: int,
+    columns: Mapping[str, _NullableArray],
+    assumptions: Mapping[str, float],
+    keys: Sequence[_Key],
+    outputs: Sequence[str],
+) -> list[str]: ...
 def resolve(
     rows: int,
     columns: Mapping[str, _NullableArray],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    _Line = tuple[str, str, float | None, float | None, int]
 
 _BATCH_ROWS = 4096
 # Half the distance, in standard normals, over which an input's own motion is taken: its error is 1e-7 of it.
@@ -28,7 +29,7 @@ _STEP = 1e-3
 
 
 def screen(
-    sweep: Sweep, of: str | Sequence[str], *, samples: int = 4096, progress: Progress | None = None
+    sweep: Sweep, of: str | Sequence[str], *, samples: int = 1024, progress: Progress | None = None
 ) -> pl.DataFrame:
     """A first look at what outputs hang on, which costs one evaluation with derivatives of `samples` rows.
 
@@ -47,23 +48,28 @@ def screen(
         raise InvalidInput("a screen wants uncertain inputs, without a grid and without correlations")
     outputs = output_names(of)
     smooth = [name for name, one in sweep.uncertain.items() if one.values is None and one.kind != "integers"]
-    chances = Draws(dict.fromkeys(sweep.uncertain, uniform(0, 1)), samples=samples, seed=sweep.seed, design=sweep.design)
+    chances = Draws(
+        dict.fromkeys(sweep.uncertain, uniform(0, 1)), samples=samples, seed=sweep.seed, design=sweep.design
+    )
     assume = {name: value for name, value in sweep.assume.items() if name in declared() or name in KEYS}
     answers: dict[str, list[Floats]] = {output: [] for output in outputs}
     slopes: dict[tuple[str, str], list[Floats]] = {(output, name): [] for output in outputs for name in smooth}
+    done = 0
     for chance in chances.batches(_BATCH_ROWS):
         drawn = sweep._draws.at(chance)
         given = sweep._evaluated(0, drawn, [])
         moves = {name: _moves(sweep, drawn, chance, name) for name in smooth}
         reads = sorted({column for columns in moves.values() for column in columns})
-        found = gradient(evaluate(given, outputs, assume=assume, strict=False), outputs, reads, assume=assume, strict=False)
+        found = gradient(given, outputs, reads, assume=assume, strict=False)
+        values = evaluate(given, outputs, assume=assume, strict=False)
+        done += given.height
         for output in outputs:
-            answers[output].append(_floats(found, output))
+            answers[output].append(_floats(values, output))
             for name in smooth:
                 by_column = [_floats(found, f"d_{output}_d_{one}") * rate for one, rate in moves[name].items()]
                 slopes[output, name].append(np.sum(by_column, axis=0) if by_column else np.zeros(given.height))
         if progress is not None:
-            progress(len(slopes), samples)
+            progress(done, samples)
     return _table(sweep, answers, slopes)
 
 
@@ -84,28 +90,22 @@ def _moves(sweep: Sweep, drawn: pl.DataFrame, chance: pl.DataFrame, name: str) -
     return {column: rate for column, rate in rates.items() if rate.any()}
 
 
-def _table(
-    sweep: Sweep, answers: dict[str, list[Floats]], slopes: dict[tuple[str, str], list[Floats]]
-) -> pl.DataFrame:
-    lines = []
+def _table(sweep: Sweep, answers: dict[str, list[Floats]], slopes: dict[tuple[str, str], list[Floats]]) -> pl.DataFrame:
+    lines: list[_Line] = []
     for output, parts in answers.items():
         values = np.concatenate(parts)
         values = values[np.isfinite(values)]
         variance = float(values.var()) if len(values) else 0.0
-        of_output = []
+        of_output: list[_Line] = []
         for name in sweep.uncertain:
             slope = np.concatenate(slopes.get((output, name), [np.zeros(0)]))
             slope = slope[np.isfinite(slope)]
-            known = len(slope) > 0 and variance > 0
-            of_output.append(
-                {
-                    "output": output,
-                    "input": name,
-                    "slope": float(slope.mean()) if known else None,
-                    "total_at_most": float((slope**2).mean() / variance) if known else None,
-                    "rows": len(slope),
-                }
-            )
-        lines += sorted(of_output, key=lambda line: -1.0 if line["total_at_most"] is None else -line["total_at_most"])
+            if len(slope) and variance > 0:
+                of_output.append((output, name, float(slope.mean()), float((slope**2).mean() / variance), len(slope)))
+            else:
+                of_output.append((output, name, None, None, len(slope)))
+        lines += sorted(of_output, key=lambda line: -1.0 if line[3] is None else line[3], reverse=True)
     floats = dict.fromkeys(("slope", "total_at_most"), pl.Float64)
-    return pl.DataFrame(lines, schema={"output": pl.String, "input": pl.String, **floats, "rows": pl.Int64})
+    return pl.DataFrame(
+        lines, schema={"output": pl.String, "input": pl.String, **floats, "rows": pl.Int64}, orient="row"
+    )

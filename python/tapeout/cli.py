@@ -1,4 +1,4 @@
-"""The command line: `tapeout claims`, `evaluate`, `resolve`, `sweep`, `sensitivity`, `variables`, `catalog`."""
+"""The command line; `tapeout --help` lists the commands."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ Outputs = Annotated[str | None, typer.Option(help="Names of variables or models,
 Assume = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A value for all rows; may be repeated.")]
 AsOf = Annotated[str | None, typer.Option(metavar="DATE", help="The newest catalog numbers not later than this.")]
 Catalog = Annotated[str | None, typer.Option(metavar="FOLDER", help="Your own catalog entries, which win by name.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", metavar="FILE", help="Written by its suffix; without it a table is printed."),
+]
+Id = Annotated[str | None, typer.Option(metavar="COLUMN", help="Names rows in errors.")]
 Strict = Annotated[bool, typer.Option("--strict/--no-strict", help="Refuse columns that are nearly variables.")]
 
 
@@ -120,10 +125,7 @@ def claims(
 @app.command()
 def evaluate(
     file: File = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", metavar="FILE", help="Written by its suffix; without it a table is printed."),
-    ] = None,
+    out: Out = None,
     reference: Reference = False,
     outputs: Outputs = None,
     assume: Assume = None,
@@ -131,7 +133,7 @@ def evaluate(
     on_invalid: Annotated[Literal["raise", "null"], typer.Option(help="null: no outputs on bad rows.")] = "raise",
     catalog: Catalog = None,
     strict: Strict = True,
-    id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Names rows in errors.")] = None,
+    id: Id = None,
 ) -> None:
     """Append outputs to a file of scenarios, one a row."""
     import tapeout
@@ -160,6 +162,96 @@ def evaluate(
 
         extra = [name for name in ("invalid_reason",) if name in frame.columns and on_invalid == "null"]
         report.scenarios(frame, [*output_names(names), *extra], id)
+
+
+@app.command()
+def gradient(
+    of: Annotated[str, typer.Option(help="Names of outputs or models, separated by commas.")],
+    file: File = None,
+    wrt: Annotated[str | None, typer.Option(help="Names of inputs; all that are read without it.")] = None,
+    elasticities: Annotated[bool, typer.Option("--elasticities", help="Per cent for one per cent.")] = False,
+    out: Out = None,
+    reference: Reference = False,
+    assume: Assume = None,
+    as_of: AsOf = None,
+    catalog: Catalog = None,
+    strict: Strict = True,
+    id: Id = None,
+) -> None:
+    """Append exact derivatives of outputs by inputs to a file of scenarios."""
+    import tapeout
+
+    options: dict[str, Any] = {
+        "elasticities": elasticities, "assume": _assumptions(assume), "catalog": catalog, "as_of": _date(as_of),
+        "strict": strict, "id": id,
+    }  # fmt: skip
+    outputs, by = _names(of) or [], _names(wrt)
+    _append(file, reference, out, options, lambda frame: tapeout.gradient(frame, outputs, by, **options))
+
+
+@app.command()
+def solve(
+    variable: Annotated[str, typer.Option(help="What is solved for.")],
+    target: Annotated[str, typer.Option(help="What should equal the number.")],
+    file: File = None,
+    equals: Annotated[str, typer.Option(metavar="NUMBER|COLUMN", help="The number, or a column of numbers.")] = "0",
+    between: Annotated[str | None, typer.Option(metavar="LOW,HIGH", help="Where to look.")] = None,
+    out: Out = None,
+    reference: Reference = False,
+    assume: Assume = None,
+    as_of: AsOf = None,
+    catalog: Catalog = None,
+    strict: Strict = True,
+    id: Id = None,
+) -> None:
+    """Find on each row the value of a variable at which a target equals a number, or why there is none."""
+    import tapeout
+
+    try:
+        number: float | str = float(equals)
+    except ValueError:
+        number = equals
+    options: dict[str, Any] = {
+        "equals": number, "between": _between(between), "assume": _assumptions(assume), "catalog": catalog,
+        "as_of": _date(as_of), "strict": strict, "id": id,
+    }  # fmt: skip
+    shown = [variable, f"{variable}_solved", f"{variable}_roots"]
+    _append(file, reference, out, options, lambda frame: tapeout.solve(frame, variable, target, **options), shown)
+
+
+def _between(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--between {text}: two numbers as 1000,50000 are wanted") from None
+    return low, high
+
+
+def _append(
+    file: Path | None,
+    reference: bool,
+    out: Path | None,
+    options: dict[str, Any],
+    work: Callable[[pl.DataFrame], pl.DataFrame],
+    shown: list[str] | None = None,
+) -> None:
+    """The work's frame, written to a file; or the columns `shown`, by default all that it adds, printed."""
+    import tapeout
+    from tapeout import files, report
+
+    source = _source(file, reference)
+    if out is not None:
+        _format(out, "-o")
+    metadata = files.provenance(options["assume"], options["catalog"], options["as_of"])
+    before = tapeout.reference() if source is None else files.read(source)
+    after = work(before)
+    if out is not None:
+        files.write(after, out, metadata)
+    else:
+        added = [name for name in after.columns if name not in before.columns]
+        report.scenarios(after, shown or added, options["id"])
 
 
 def _stream(source: Path, out: Path, metadata: dict[str, str], work: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -229,9 +229,14 @@ def _series(name: str, values: np.ndarray[Any, Any], nulls: np.ndarray[Any, Any]
         small = {"integer": np.int64, "date": np.int32}.get(variable.kind, np.uint8)
         codes = pl.Series(name, values.astype(small))
         series = codes.cat.to(variable.dtype) if variable.kind == "choice" else codes.cast(variable.dtype)
-    if nulls is not None and nulls.any():
-        series = pl.select(pl.when(pl.lit(pl.Series(nulls)) == 0).then(pl.lit(series)).alias(name)).to_series()
-    return series
+    return _masked(series, nulls)
+
+
+def _masked(series: pl.Series, nulls: np.ndarray[Any, Any] | None) -> pl.Series:
+    """The series with null where the bytes say so."""
+    if nulls is None or not nulls.any():
+        return series
+    return pl.select(pl.when(pl.lit(pl.Series(nulls)) == 0).then(pl.lit(series)).alias(series.name)).to_series()
 
 
 def _problems(frame: pl.DataFrame, result: Mapping[str, Any], call: _Call) -> str | None:
@@ -309,14 +314,20 @@ def _with(frame: pl.DataFrame, new: Sequence[pl.Series]) -> pl.DataFrame:
 
 
 def _evaluate_lazy(frame: pl.LazyFrame, call: _Call) -> pl.LazyFrame:
-    schema = dict(frame.collect_schema())
-    schema |= {name: declared()[name].dtype for name in call.outputs}
+    new: dict[str, pl.DataType] = {name: declared()[name].dtype for name in call.outputs}
     if call.on_invalid == "null":
-        schema[_REASON] = pl.String()
+        new[_REASON] = pl.String()
+    return _lazily(frame, new, lambda batch: _evaluate_eager(batch, call))
+
+
+def _lazily(
+    frame: pl.LazyFrame, new: Mapping[str, pl.DataType], work: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.LazyFrame:
+    """The work done on batches, which adds or replaces the columns `new`."""
     # Column selection must not reach below: Polars would drop the inputs.
     return frame.map_batches(
-        lambda batch: _evaluate_eager(batch, call),
-        schema=pl.Schema(schema),
+        work,
+        schema=pl.Schema(dict(frame.collect_schema()) | dict(new)),
         streamable=True,
         projection_pushdown=False,
         predicate_pushdown=False,

@@ -34,23 +34,19 @@ const LATEST_PARITY_MONTHS: f64 = 1200.0;
 /// Month in which the own unit first costs as much as the merchant work it replaces; infinite if never within a century.
 /// Bisection, then one Newton step, which carries the derivative.
 #[inline(always)]
-fn parity_months<N: Number>(lead_usd: impl Fn(N) -> N) -> N {
+fn parity_months<N: Number>(lead_usd: impl Fn(N) -> N, fall_usd_per_month: impl Fn(N) -> N) -> N {
     const HALVINGS: u32 = 60;
-    /// Months over which the slope at the root is taken.
-    const NUDGE: f64 = 1e-4;
     let (mut low, mut high) = (N::zero(), N::of(LATEST_PARITY_MONTHS));
-    let (mut now, mut last, mut fall) = (N::zero(), N::zero(), N::zero());
+    let (mut now, mut last) = (N::zero(), N::zero());
     let mut months = N::zero();
-    // The two ends, the halvings, the slope from two sides, the Newton step.
+    // The two ends, the halvings, the Newton step.
     let mut step = 0;
-    while step < HALVINGS + 5 {
+    while step < HALVINGS + 3 {
         let root = high.constant();
         let at = match step {
             0 => N::zero(),
             1 => N::of(LATEST_PARITY_MONTHS),
             s if s < HALVINGS + 2 => (low + high) * 0.5,
-            s if s == HALVINGS + 2 => root - NUDGE,
-            s if s == HALVINGS + 3 => root + NUDGE,
             _ => root,
         };
         let lead = lead_usd(at);
@@ -62,11 +58,10 @@ fn parity_months<N: Number>(lead_usd: impl Fn(N) -> N) -> N {
                 low = N::select(cheaper, at, low);
                 high = N::select(cheaper, high, at);
             }
-            s if s == HALVINGS + 2 => fall = lead.constant(),
-            s if s == HALVINGS + 3 => fall = fall - lead.constant(),
             _ => {
+                let fall = fall_usd_per_month(root).constant();
                 let steps = N::zero().lt(fall);
-                let newton = root + lead * (2.0 * NUDGE) / N::select(steps, fall, N::one());
+                let newton = root + lead / N::select(steps, fall, N::one());
                 months = N::select(steps, newton.positive_part(), root);
             }
         }
@@ -340,6 +335,12 @@ model! {
                 let years = months / MONTHS_PER_YEAR;
                 market.price_usd * (merchant_decline_log * years).exp() + x.build_opex_saving_usd
                     - x.asic_unit_price_usd * (own_decline_log * years).exp()
+                },
+                #[inline(always)]
+                |months: N| {
+                let years = months / MONTHS_PER_YEAR;
+                (x.asic_unit_price_usd * own_decline_log * (own_decline_log * years).exp()
+                    - market.price_usd * merchant_decline_log * (merchant_decline_log * years).exp()) / MONTHS_PER_YEAR
                 },
             )
         } else {

@@ -12,6 +12,7 @@ pub mod training;
 pub mod training_dates;
 
 use crate::engine::RunModel;
+use crate::gradient::RunDual;
 use crate::variable::{Model, Variable, needs};
 
 /// A model as the plan and the engine see it.
@@ -25,6 +26,7 @@ pub struct Entry {
     pub outputs: &'static [Variable],
     pub together: &'static [&'static [(&'static str, f64)]],
     pub run: RunModel,
+    pub run_dual: RunDual,
     pub needs: fn(given: u64, choices: &[u8]) -> Vec<u128>,
 }
 
@@ -38,6 +40,7 @@ const fn entry<M: Model>() -> Entry {
         outputs: M::OUTPUTS,
         together: M::TOGETHER,
         run: M::run,
+        run_dual: M::run_dual,
         needs: needs::<M>,
     }
 }
