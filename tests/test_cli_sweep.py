@@ -71,6 +71,18 @@ def test_what_is_assumed_is_no_longer_swept(capsys: pytest.CaptureFixture[str]) 
     assert (code, "are correlated" in err) == (1, True)
 
 
+def test_a_first_look_agrees_in_order(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "free.toml"
+    Sweep.from_toml(EXAMPLE).replace(correlate={}).to_toml(path)
+    fixed = ("--assume", "design_speedup=1.5", "--assume", "build_units_per_year=1e5")
+    code, out, _ = run(capsys, "sensitivity", path, "--of", "build_npv_usd", "--screen", *fixed)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 100
+    names = ["build_merchant_decline_per_year", "build_performance_ratio", "chip_price_usd"]
+    assert [line.split()[-1] for line in out.splitlines()[2:5]] == names
+    assert run(capsys, "sensitivity", path, "--of", "build_npv_usd", "--screen", "--group", "a=b", *fixed)[0] == 2
+
+
 def test_what_is_wrong_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     def told(*arguments: object) -> str:
         code, out, err = run(capsys, *arguments)

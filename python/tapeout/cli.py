@@ -425,6 +425,9 @@ def sensitivity(
     group: Annotated[
         list[str] | None, typer.Option(metavar="NAME=INPUTS", help="Inputs that count as one; may be repeated.")
     ] = None,
+    screen: Annotated[
+        bool, typer.Option("--screen", help="A first look, by derivatives: a bound of each share.")
+    ] = False,
     assume: Assume = None,
     samples: Samples = None,
     seed: Seed = None,
@@ -439,6 +442,8 @@ def sensitivity(
     asked = _names(of)
     if not asked:
         raise typer.BadParameter("--of is wanted: the outputs, or conditions on them")
+    if screen and group:
+        raise typer.BadParameter("--screen looks at inputs one by one: leave out --group")
     groups = {}
     for pair in group or []:
         name, equals, inputs = pair.partition("=")
@@ -446,11 +451,14 @@ def sensitivity(
             raise typer.BadParameter(f"--group {pair}: NAME=INPUT,INPUT is wanted")
         groups[name.strip()] = _names(inputs) or []
     with report.progress("rows") as advance:
-        table = tapeout.sensitivity(found, asked, groups=groups, progress=advance)
+        if screen:
+            table = tapeout.screen(found, asked, progress=advance)
+        else:
+            table = tapeout.sensitivity(found, asked, groups=groups, progress=advance)
     if out is not None and out_format is not None:
         files.write(table, out, {"tapeout": "sensitivity", "sweep_sha256": found.digest})
     else:
-        report.sensitivity(found, table)
+        (report.screen if screen else report.sensitivity)(found, table)
 
 
 @app.command()

@@ -291,6 +291,20 @@ def sensitivity(sweep: Sweep, found: pl.DataFrame) -> None:
     out.print("[dim]Alone: what knowing the input would remove. In all: what only it could still leave.")
 
 
+def screen(sweep: Sweep, found: pl.DataFrame) -> None:
+    """What each output hangs on, at a first look."""
+    out = _console()
+    numbers = ("at most", "slope")
+    table = _table("Share of the output's variance, at most", "output", *numbers, "unit", "input", right=numbers)
+    for (output,), rows in found.group_by("output", maintain_order=True):
+        unit = _unit(declared()[str(output)].unit)
+        for k, line in enumerate(rows.iter_rows(named=True)):
+            share = "-" if line["total_at_most"] is None else f"{line['total_at_most']:.3f}"
+            table.add_row("" if k else str(output), share, short(line["slope"]), unit, line["input"])
+    out.print(table)
+    out.print(f"[dim]Slope: for one standard deviation of the input. Of {len(sweep.uncertain)} inputs, by derivatives.")
+
+
 def resolved(found: pl.DataFrame) -> None:
     """Where every value comes from."""
     table = _table(None, "variable", "from", "rows", "value", "unit", "source", right=("rows",))
