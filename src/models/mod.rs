@@ -6,6 +6,7 @@ pub mod decline;
 pub mod demand;
 pub mod die;
 pub mod die_shape;
+pub mod llm;
 pub mod package;
 pub mod programme;
 pub mod training;
@@ -47,6 +48,7 @@ const fn entry<M: Model>() -> Entry {
 
 /// In the order in which alternatives are tried.
 pub const MODELS: &[Entry] = &[
+    entry::<llm::Llm>(),
     entry::<training_dates::TrainingDates>(),
     entry::<training::Training>(),
     entry::<die_shape::DieShape>(),
