@@ -15,7 +15,7 @@ DIMENSIONS = [
     if name in set(tapeout.catalog("llms")["variable"])
 ]
 SHARE = 0.005
-# Bytes a token in 16 bits: 2 · key-value heads · head width · layers · 2; DeepSeek-V3 576 elements a layer (its report).
+# Bytes a token in 16 bits: 2 · key-value heads · head width · layers · 2; DeepSeek-V3 576 elements a layer, its report.
 CACHE = {
     "llama-3.1-8b": 131_072,
     "llama-3.1-70b": 327_680,
