@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import polars as pl
 import pytest
@@ -41,7 +42,7 @@ def entry(name: str) -> dict[str, float]:
     return dict(numbers.select("variable", "value").iter_rows())
 
 
-def computed(name: str) -> dict[str, float]:
+def computed(name: str) -> dict[str, Any]:
     """Everything the dimensions alone give."""
     values = entry(name)
     frame = pl.DataFrame({key: [int(v) if math.isfinite(v) else v] for key, v in values.items() if key in DIMENSIONS})
