@@ -22,9 +22,20 @@ from polars.testing import assert_frame_equal
 
 import scenarios
 import tapeout
-from oracle import common, decline, demand, die, package, programme, training
+from oracle import build, common, decline, demand, die, leverage, package, programme, training
 from scenarios import Row
-from test_oracles import DIE_LIMITS, INTEGRAL, LARGEST, build_oracle, build_rows, full_die, override, passed_over
+from test_oracles import (
+    DIE_LIMITS,
+    INTEGRAL,
+    LARGEST,
+    build_oracle,
+    build_rows,
+    dual_oracle,
+    dual_rows,
+    full_die,
+    override,
+    passed_over,
+)
 
 #: How many times the rows of a usual run.
 TIMES = int(os.environ.get("TAPEOUT_GRADIENT_TIMES", "1"))
@@ -152,6 +163,10 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "package": (lambda line: package.evaluate(line), {"package_dies": (0, 64), "package_memory_stacks": (0, 64)}, 25),
     "programme": (lambda line: programme.evaluate(line), {"later_silicon_probability": (0.4, 1.0)}, 25),
     "decline": (lambda line: decline.evaluate(line), {}, 25),
+    "leverage": (lambda line: leverage.evaluate(line), {}, 40),
+    "leverage_beside": (lambda line: leverage.beside(line), {}, 40),
+    "own_cost": (lambda line: leverage.own_cost(line), {}, 25),
+    "dual": (lambda line: leverage.dual(line), {}, 12),
 }
 
 
@@ -274,6 +289,23 @@ def test_build_has_the_derivatives_of_the_oracle() -> None:
         by = list(inputs_of("build", line))
         for name in generator.choice(by, size=7, replace=False):
             compare_monthly(found, row, line, monthly_build, str(name))
+    found.hold(least=4)
+
+
+def test_a_cap_on_own_units_has_the_derivatives_of_the_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "float", common.Real, raising=False)
+    generator = np.random.default_rng(6)
+    lines = dual_rows(3, 6 * TIMES)
+    for line in ordinary(generator, 6 * TIMES):
+        built = build.evaluate(line)
+        line |= {name: float(built[name]) for name in ("lifetime_saving_usd", "build_displaced_usd")}
+        line["build_dual_share"] = float(generator.uniform(0.3, 0.8))
+        lines.append({name: line[name] for name in scenarios.models()["build_dual"][0]})
+    found = Found("build_dual", lines)
+    for row, line in enumerate(lines):
+        by = list(inputs_of("build_dual", line))
+        for name in generator.choice(by, size=7, replace=False):
+            compare_monthly(found, row, line, dual_oracle, str(name))
     found.hold(least=4)
 
 

@@ -24,6 +24,11 @@ OUTPUTS = {
     "demand": ["demand"],
     "demand_by_ratio": ["demand_by_ratio"],
     "build": ["build", "build_or_buy"],
+    "build_dual": ["build_dual"],
+    "leverage": ["leverage"],
+    "leverage_beside": ["leverage_beside"],
+    "own_cost": ["own_cost"],
+    "four_ways": ["four_ways"],
     "decline": ["decline"],
 }
 LIMITS = {
