@@ -199,7 +199,7 @@ class _Mixtures:
             except InvalidInput as error:
                 raise InvalidInput(f"{what}: {error}") from None
             if value is None or math.isinf(value):
-                shown = "null, as the scenario can't be" if value is None else f"{value}"
+                shown = "null, as the scenario can't be (a status output says why)" if value is None else f"{value}"
                 raise InvalidInput(f"{what}: {output} is {shown}, so there is no difference; compare another output")
             ends.append(float(value))
         self.ends = (ends[0], ends[1])

@@ -23,7 +23,9 @@ _ROUNDING = 1e-12
 _TRIED_ROWS = 16
 # Values are brought to this size: HiGHS stops when no more than 1e-6 can be gained.
 _LARGEST_VALUE = 1e4
-_MOST_CUTS = 1000
+# HiGHS keeps constraints and whole numbers to 1e-6 each.
+_TIGHTER = 3e-6
+_MOST_CUTS = 5
 
 
 def fits(spent: Floats, budget: float) -> bool:
@@ -78,17 +80,20 @@ def _by_highs(
     """The best by HiGHS, which keeps constraints to 1e-6 only, so what it gives is summed again here.
 
     Where it breaks a budget, the rows that do (a cover), and all that spend at least as much as each of them, get a
-    constraint of their own: fewer of them than the cover has. Presolve is off: it drops the best of programmes that
-    spend the same to 1e-7.
+    constraint of their own: fewer of them than the cover has. Where that goes on, budgets are taken as so much tighter
+    that none can break. Presolve is off: it drops the best of programmes that spend the same to 1e-7.
     """
     # Heavier than everything else that the package imports.
     from scipy.optimize import Bounds, milp
 
-    rows = [one / limit for one, limit in zip(spent, budgets, strict=True) if 0 < limit < math.inf]
-    rows += [np.isin(np.arange(len(values)), places).astype(np.float64) for places in alternatives]
+    limited = [one / limit for one, limit in zip(spent, budgets, strict=True) if 0 < limit < math.inf]
+    rows = limited + [np.isin(np.arange(len(values)), places).astype(np.float64) for places in alternatives]
     most = [1.0] * len(rows)
     cost = -values * (_LARGEST_VALUE / values[able].max())
-    for _ in range(_MOST_CUTS):
+    for cut in range(_MOST_CUTS + 1):
+        if cut == _MOST_CUTS:
+            rows, most = rows[: len(limited) + len(alternatives)], most[: len(limited) + len(alternatives)]
+            most[: len(limited)] = [max(1 - _TIGHTER, float(one[needed].sum())) for one in limited]
         found = milp(
             cost, integrality=np.ones(len(values)), bounds=Bounds(needed.astype(float), able.astype(float)),
             constraints=(np.array(rows), -np.inf, most), options={"mip_rel_gap": 0.0, "presolve": False},
@@ -104,7 +109,12 @@ def _by_highs(
             more = cover | (able & (spent[k] >= spent[k, cover].max()))
             rows.append(more.astype(np.float64))
             most.append(float(cover.sum() - 1))
-    raise InternalError(f"HiGHS: no portfolio within the budget after {_MOST_CUTS} cuts")
+    # Only where what is needed leaves less than that of a budget.
+    for row in sorted(np.flatnonzero(chosen & ~needed), key=lambda row: values[row]):
+        if all(fits(one[chosen], limit) for one, limit in zip(spent, budgets, strict=True)):
+            break
+        chosen[row] = False
+    return chosen
 
 
 def _cover(spent: Floats, chosen: Bools, budget: float) -> Bools:

@@ -261,12 +261,13 @@ def compare(
     first = _scenario(a)
     second = None if b is None else _scenario(b)
     if second is None and first.height == 2 and not changes:
-        names = [f"{a} row 0", f"{a} row 1"]
+        names = [f"{Path(a).name} row 0", f"{Path(a).name} row 1"]
         first, second = first[:1], first[1:]
     else:
         if second is None and not changes:
             raise typer.BadParameter("B or --set NAME=VALUE is wanted: what A is compared with")
-        names = [a, b or a]
+        # Paths only where the names do not tell them apart: they are long.
+        names = [a, b] if b is not None and Path(a).name == Path(b).name else [Path(a).name, Path(b or a).name]
         if changes:
             names[1] += f" with {', '.join(changes) if len(changes) == 1 else f'{len(changes)} changes'}"
         second = _changed(first if second is None else second, changes)

@@ -293,8 +293,8 @@ def compared(found: Comparison, a: str, b: str) -> None:
     blank = [""] * (len(heads) - 1)
     shown.add_row(text(before), *blank, f"[bold]A[/] {escape(a)}", "", "")
     for step, line in zip(steps, table.iter_rows(named=True), strict=True):
-        error = [short(line["standard_error"], 2)] if found.orders else []
-        share = "-" if line["share"] is None else f"{line['share']:.1%}"
+        error = [f"{line['standard_error']:,.{decimals}f}"] if found.orders else []
+        share = "-" if line["share"] is None else f"{line['share']:.1%}".replace("-0.0%", "0.0%")
         ends = (escape(line[end] or "not given") for end in ("from", "to"))
         shown.add_row(f"{'+' if step > 0 else ''}{text(step)}", *error, share, line["input"], *ends)
     shown.add_row(text(after), *blank, f"[bold]B[/] {escape(b)}", "", "")
