@@ -118,6 +118,7 @@ def game(drawn: Any) -> tuple[pl.DataFrame, list[float]]:
     return frame.with_columns(both), [budget * scale for budget in budgets]
 
 
+@settings(deadline=None)
 @given(games)
 def test_the_best_of_all_sets(drawn: Any) -> None:
     frame, budgets = game(drawn)
@@ -133,7 +134,6 @@ def test_the_best_of_all_sets(drawn: Any) -> None:
             assert chosen["workload"].drop_nulls().is_unique().all()
 
 
-# SciPy's solver takes a second to import.
 @settings(deadline=None)
 @given(games)
 def test_highs_finds_the_same(drawn: Any) -> None:
@@ -233,6 +233,7 @@ def test_the_frontier_is_the_portfolio_at_each_budget() -> None:
     assert found.frontier()["budget"].to_list()[:8] == [0.0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 20.0]
 
 
+@settings(deadline=None)
 @given(games)
 def test_more_budget_is_never_worse(drawn: Any) -> None:
     frame, budgets = game(drawn)
