@@ -280,7 +280,7 @@ def test_the_rows_taken_together_do_not_matter(monkeypatch: pytest.MonkeyPatch) 
 # ------------------------------------------------------------------------------------------ the mathematics
 
 
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.integers(1, 5).flatmap(lambda n: st.lists(numbers, min_size=1 << n, max_size=1 << n)))
 def test_shapley_values_of_any_game(values: list[float]) -> None:
     n = len(values).bit_length() - 1
@@ -298,7 +298,7 @@ def test_shapley_values_of_any_game(values: list[float]) -> None:
     )
 
 
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.lists(numbers, min_size=1, max_size=12), st.integers(0, 2**32))
 def test_parts_sum_to_the_whole(parts: list[float], seed: int) -> None:
     """To the last digit wherever numbers of their size can; a zero stays, and no part moves by more than rounding."""
@@ -315,7 +315,7 @@ def test_parts_sum_to_the_whole(parts: list[float], seed: int) -> None:
         assert one == 0 or part != 0
 
 
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=12), st.randoms())
 def test_whole_parts_sum_in_any_order(parts: list[int], chance: Any) -> None:
     assume(any(parts))
@@ -356,7 +356,7 @@ def test_the_remedy_holds_where_several_things_belong_together() -> None:
         assert math.fsum(found["contribution"]) == answer(b, "build_npv_usd") - answer(a, "build_npv_usd")
 
 
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.integers(2, 6), st.data())
 def test_the_remedy_holds_for_any_pattern_of_answers(n: int, data: st.DataObject) -> None:
     good = np.array(data.draw(st.lists(st.booleans(), min_size=1 << n, max_size=1 << n)))
