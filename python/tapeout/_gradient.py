@@ -62,6 +62,15 @@ _KINKS: dict[str, tuple[str, str]] = {
     "build_breakeven_inference_usd": ("bends", "as build_breakeven_units_per_year"),
     "build_parity_months": ("bends", "where it reaches 0; a step to infinity after a century"),
     "decision_margin_usd": ("bends", "where build_npv_usd is 0"),
+    "expansion_threshold_usd": ("bends", "as build_breakeven_units_per_year"),
+    "expansion_viable_count": (
+        "bends",
+        "pareto: where the threshold is the smallest or largest workload; steps at the median without a spread",
+    ),
+    "expansion_viable_share": ("bends", "as expansion_viable_count"),
+    "speed_felt_seconds_saved": ("bends", "where the response before or after is speed_felt_s"),
+    "speed_revenue_usd": ("bends", "as speed_felt_seconds_saved"),
+    "speed_breakeven_wage_usd_per_hour": ("bends", "where it reaches 0"),
 }
 
 

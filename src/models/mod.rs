@@ -6,8 +6,16 @@ pub mod decline;
 pub mod demand;
 pub mod die;
 pub mod die_shape;
+pub mod expansion;
+pub mod expansion_threshold;
 pub mod package;
 pub mod programme;
+pub mod speed;
+pub mod speed_labor;
+pub mod speed_observed;
+pub mod speed_response;
+pub mod speed_revenue;
+pub mod speed_share;
 pub mod training;
 pub mod training_dates;
 
@@ -59,7 +67,18 @@ pub const MODELS: &[Entry] = &[
     entry::<build::Build>(),
     entry::<decision::BuildOrBuy>(),
     entry::<decline::Decline>(),
+    entry::<expansion_threshold::by_build::ExpansionByBuild>(),
+    entry::<expansion_threshold::by_delay::ExpansionByDelay>(),
+    entry::<expansion::Expansion>(),
+    entry::<speed_observed::price::SpeedFromPrice>(),
+    entry::<speed_observed::delay::SpeedFromDelay>(),
+    entry::<speed_observed::cost::SpeedFromCost>(),
+    entry::<speed::Speed>(),
+    entry::<speed_response::SpeedResponse>(),
+    entry::<speed_revenue::SpeedRevenue>(),
+    entry::<speed_labor::SpeedLabor>(),
+    entry::<speed_share::SpeedShare>(),
 ];
 
 /// Variables that several models may compute, the first that can.
-pub const ALTERNATIVES: &[&str] = &["build_units_per_year"];
+pub const ALTERNATIVES: &[&str] = &["build_units_per_year", "expansion_threshold_usd"];
