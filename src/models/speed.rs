@@ -5,15 +5,17 @@
 //!     worth      = premium / cost ratio                   above 1 the margin on the faster tokens is the better one
 //!
 //! The premium is also the break-even: the most that x times the speed may cost. The cost is the line of one serving
-//! configuration: with a step time α + β · batch, tokens a second per user are I = 1 / (α + β · batch), those per chip
-//! X = X_max (1 - I / I_max) with I_max = 1 / α, and a token costs in proportion to 1 / X. Measured on 461 configurations of
-//! SemiAnalysis InferenceX the line misses by 4 % (median; 9 % leaving points out), always within one configuration: an
-//! envelope of several is flatter, a mixture of experts bends it down. A speed ratio from two serving runs can be given as
-//! speed_cost_ratio instead. Sources of exponents: Anthropic's fast mode 1.96, Cerebras against GPU hosts 0.82 (output) and
-//! 1.17 (input). A contract, > 10 bn USD for 750 MW (OpenAI and Cerebras, January 2026), shows that somebody pays, not θ.
+//! configuration: with a step of α + β · batch seconds, tokens a second per user are I = 1 / (α + β · batch), those per chip
+//! X_max (1 - I / I_max) with I_max = 1 / α, and a token costs in proportion to 1 / X. On 461 configurations of SemiAnalysis
+//! InferenceX the line misses by 4 % (median; 9 % on average for points left out), within one configuration: an envelope of
+//! several is flatter, a mixture of experts bends it down. The cost ratio of two serving runs may be given as
+//! speed_cost_ratio instead. Exponents on sale: Anthropic's fast mode 1.96, Cerebras against GPU hosts 0.82 (output) and 1.17
+//! (input). OpenAI's contract with Cerebras (January 2026, > 10 bn USD for 750 MW) shows that somebody pays, not how much
+//! more for how much speed.
 //!
-//! Left out: volume (see speed_share), what the time itself is worth (speed_labor, speed_revenue). These channels overlap,
-//! since a price is what buyers make of their time: never add them.
+//! The worth compares margins in per cent: at a price of m times the cost, the extra money is positive where
+//! m (premium - 1) > cost ratio - 1, which is less to ask. Left out: volume (speed_share), and what the time itself is worth
+//! (speed_labor, speed_revenue). These channels overlap, since a price is what buyers make of their time: never add them.
 
 use crate::variable::{INFINITE, NONE, choices, model};
 

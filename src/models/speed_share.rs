@@ -10,9 +10,6 @@
 
 use crate::variable::{INFINITE, NONE, model};
 
-/// Beyond it a share is 0 or 1 to the last digit.
-const FARTHEST: f64 = 700.0;
-
 model! {
     /// What speed does to a market share, if buyers weigh price and speed.
     SpeedShare = "speed_share";
@@ -42,10 +39,13 @@ model! {
         let speed_worth_log = x.speed_price_exponent * x.speed_ratio.ln();
         let offer_log = speed_worth_log - x.speed_price_ratio.ln();
         let utility_gain = x.speed_price_sensitivity * offer_log + x.speed_quality_gain;
-        let utility_gain = utility_gain.min(N::of(FARTHEST)).max(N::of(-FARTHEST));
-        // share' / share, which is there for a share of 0 too.
-        let rivals = (-x.speed_share_before + 1.0) * (-utility_gain).exp();
-        let growth = N::one() / (x.speed_share_before + rivals);
+        // share' / share, which is there for a share of 0 too; of e^Δu and e^-Δu the one that is not above 1.
+        let rises = N::zero().le(utility_gain);
+        let less = (-utility_gain.abs()).exp();
+        let (own, rivals) = (N::select(rises, N::one(), less), N::select(rises, less, N::one()));
+        let others = -x.speed_share_before + 1.0;
+        let growth = own / (x.speed_share_before * own + others * rivals);
+        let growth = N::select(N::zero().lt(others), growth, N::one());
         let speed_share_after = given.speed_share_after(x.speed_share_before * growth);
         let some = N::zero().lt(x.speed_share_before);
         let share = N::select(some, x.speed_share_before, N::one());

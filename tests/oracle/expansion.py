@@ -115,7 +115,10 @@ def by_delay(row: Row) -> Result:
         lines.line("expansion_launch_months", lambda: months * squeeze + lines["expansion_fixed_months"])
         lines.line(
             "expansion_nre_usd",
-            lambda: lines["expansion_design_usd"] * squeeze ** lines["expansion_cost_exponent"] + lines["programme_mask_usd"],
+            lambda: (
+                lines["expansion_design_usd"] * squeeze ** lines["expansion_cost_exponent"]
+                + lines["programme_mask_usd"]
+            ),
         )
         lines.line("expansion_threshold_usd", threshold, threshold_scale)
         lines.line("expansion_timeliness_gain", timeliness, timeliness_scale)

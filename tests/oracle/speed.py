@@ -56,9 +56,7 @@ def premium(row: Row) -> Result:
 
         lines.line("speed_breakeven_premium", lambda: x**theta)
         lines.line("speed_cost_ratio", cost, lambda: lines.values["speed_cost_ratio"] * lost)
-        lines.line(
-            "speed_worth_ratio", worth, lambda: lines.values["speed_worth_ratio"] * lost_of("speed_cost_ratio")
-        )
+        lines.line("speed_worth_ratio", worth, lambda: lines.values["speed_worth_ratio"] * lost_of("speed_cost_ratio"))
         lines.line("speed_breakeven_exponent", exponent, exponent_scale)
         lines.line("speed_breakeven_limit_tokens_per_s_per_user", enough, enough_scale)
         return lines.result() | {"speed_status": status}
@@ -105,7 +103,7 @@ def observed_cost(row: Row) -> Result:
 
 
 def response(row: Row) -> Result:
-    """Time to first token, the other tokens at I a second, other time; what x times the rate saves. Source: definition."""
+    """Time to first token, the others at I a second, other time; what x times the rate saves. Source: definition."""
     with mp.workdps(DIGITS):
         lines = Lines(row)
         rest, rate = lines["serve_output_tokens"] - 1, lines["serve_tokens_per_s_per_user"]
