@@ -17,7 +17,7 @@ model! {
         /// Revenue at the response time before.
         speed_base_revenue_usd: number "USD" [0.0, HUGE], default NONE, typical [1e6, 1e11], Estimate "property of the service";
         /// Response time below which a further gain is not felt.
-        speed_felt_s: number "s" [0.0, 1e3], default 0.1, typical [0.05, 0.2], Measured "Miller 1968; Nielsen 1993: 0.1 s feels instantaneous";
+        speed_felt_s: number "s" [0.0, 1e3], default 0.1, typical [0.05, 0.2], Judgement "Miller 1968; Nielsen 1993: 0.1 s feels instantaneous";
     }
     choices {}
     reads { speed_seconds_saved speed_response_s speed_conversion_loss_per_s }
