@@ -8,6 +8,7 @@ pub mod launch;
 pub mod market;
 pub mod math;
 pub mod models;
+pub mod normal;
 pub mod number;
 pub mod own_flow;
 pub mod plan;

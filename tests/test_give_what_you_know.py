@@ -58,6 +58,34 @@ FULL: Row = {
     "decline_years": 5.0,
     # 1.0218e26 parameters × tokens: the hours of the reference scenario
     "inference_train_ratio": 17.86,  # the demand of the reference scenario
+    "expansion_workloads": 1000.0,
+    "expansion_pareto_alpha": 1.1,
+    "expansion_minimum_usd_per_year": 10e6,
+    "expansion_maximum_usd_per_year": 100e9,
+    "expansion_design_months": 18.0,
+    "expansion_fixed_months": 12.0,
+    "expansion_design_usd": 150e6,
+    "expansion_cost_exponent": 0.4,
+    "expansion_saving_share": 0.3,
+    "speed_observed_ratio": 2.5,
+    "speed_observed_price_ratio": 6.0,
+    "speed_study_delay_s": 0.4,
+    "speed_study_effect": -0.006,
+    "speed_slow_tokens_per_s_per_user": 50.0,
+    "speed_slow_usd_per_mtok": 0.56,
+    "speed_fast_tokens_per_s_per_user": 125.0,
+    "speed_fast_usd_per_mtok": 4.0,
+    "speed_ratio": 2.0,
+    "serve_tokens_per_s_per_user": 40.0,
+    "serve_ttft_s": 0.5,
+    "serve_output_tokens": 500.0,
+    "serve_usd_per_mtok": 1.0,
+    "speed_base_revenue_usd": 1e9,
+    "speed_wage_usd_per_hour": 40.0,
+    "speed_blocking_share": 0.2,
+    "speed_share_before": 0.2,
+    "speed_price_sensitivity": 1.5,
+    "speed_price_ratio": 2.0,
 }
 
 # What brings more options into the decision, and the models for which they are wanted. Between two options that both
@@ -110,6 +138,7 @@ def involved(square: bool, options: tuple[str, ...]) -> dict[str, set[str]]:
 UNMOVED = {
     "programme_fixed_usd": {"build_npv_sd_usd"},  # paid at the decision, whatever the schedule
     "build_npv_usd": {"decision", "decision_runner_up"},  # it pays still
+    "speed_response_s": {"speed_felt_seconds_saved", "speed_revenue_usd"},  # all of the gain is felt
 }
 
 

@@ -22,7 +22,7 @@ from polars.testing import assert_frame_equal
 
 import scenarios
 import tapeout
-from oracle import build, common, decline, demand, die, leverage, package, programme, training
+from oracle import build, common, decline, demand, die, expansion, leverage, package, programme, speed, training
 from scenarios import Row
 from test_oracles import (
     DIE_LIMITS,
@@ -167,6 +167,17 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "leverage_beside": (lambda line: leverage.beside(line), {}, 40),
     "own_cost": (lambda line: leverage.own_cost(line), {}, 25),
     "dual": (lambda line: leverage.dual(line), {}, 12),
+    "expansion": (lambda line: expansion.population(line), {}, 40),
+    "expansion_by_build": (lambda line: expansion.by_build(line), {}, 25),
+    "expansion_by_delay": (lambda line: expansion.by_delay(line), {}, 40),
+    "speed": (lambda line: speed.premium(line), {}, 40),
+    "speed_from_price": (lambda line: speed.observed_price(line), {}, 25),
+    "speed_from_delay": (lambda line: speed.observed_delay(line), {}, 25),
+    "speed_from_cost": (lambda line: speed.observed_cost(line), {}, 40),
+    "speed_response": (lambda line: speed.response(line), {}, 25),
+    "speed_revenue": (lambda line: speed.revenue(line), {}, 40),
+    "speed_labor": (lambda line: speed.labor(line), {}, 25),
+    "speed_share": (lambda line: speed.share(line), {}, 25),
 }
 
 

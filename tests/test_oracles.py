@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import build, decision, decline, demand, die, leverage, llm, package, programme, training
+from oracle import build, decision, decline, demand, die, expansion, leverage, llm, package, programme, speed, training
 from scenarios import Row
 
 Oracle = Callable[[Row], dict[str, Any]]
@@ -121,6 +121,17 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "build_buy_or_both": (decision.evaluate, {}),
     "build_or_buy": (decision.evaluate, {}),
     "decline": (decline.evaluate, {}),
+    "expansion": (expansion.population, {}),
+    "expansion_by_build": (expansion.by_build, {}),
+    "expansion_by_delay": (expansion.by_delay, {}),
+    "speed": (speed.premium, {}),
+    "speed_from_price": (speed.observed_price, {}),
+    "speed_from_delay": (speed.observed_delay, {}),
+    "speed_from_cost": (speed.observed_cost, {}),
+    "speed_response": (speed.response, {}),
+    "speed_revenue": (speed.revenue, {}),
+    "speed_labor": (speed.labor, {}),
+    "speed_share": (speed.share, {}),
 }
 
 
@@ -403,6 +414,7 @@ def test_build_with_given_outputs(seed: int) -> None:
     for line in build_rows(seed, 40):
         computed = build.evaluate(line)
         given_names = ["lifetime_saving_usd", "programme_nre_pv_usd", "build_npv_usd", "build_displaced_usd"]
+        given_names += ["build_breakeven_units_per_year"]
         lines.append(override(generator, line, computed, given_names))
 
     def tolerance(name: str, line: Row) -> float:

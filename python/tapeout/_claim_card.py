@@ -81,7 +81,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Companion:
-    """A quantity printed beside P."""
+    """A quantity printed beside P, over the rows that its definition's `given` admits."""
 
     name: str
     value: Expression

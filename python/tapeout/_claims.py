@@ -375,6 +375,8 @@ def _count(tally: _Tally, batch: _Batch, card: Card, definition: Definition) -> 
 
 def _summarize(batch: _Batch, card: Card, companion: Companion) -> CompanionResult:
     values = batch.values(card, companion.definition, companion.value).cast(pl.Float64).fill_nan(None)
+    if given := card.definitions[companion.definition].given:
+        values = values.filter(batch.values(card, companion.definition, given).fill_null(False))
     known = values.drop_nulls()
     infinite = int(known.is_infinite().sum())
     # Nearest rank: interpolating towards an infinite value would make a quantile of it.

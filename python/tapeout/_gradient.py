@@ -82,6 +82,15 @@ _KINKS: dict[str, tuple[str, str]] = {
     "build_leverage_usd": ("steps", f"{_BARGAIN}; bends where launch or retirement does, and {_KEPT}"),
     "build_dual_leverage_usd": ("steps", f"{_BARGAIN}; bends where launch or retirement does, and {_KEPT}"),
     "decision_margin_usd": ("bends", "where the best two options are worth the same, or the second and the third"),
+    "expansion_threshold_usd": ("bends", "as build_breakeven_units_per_year"),
+    "expansion_viable_count": (
+        "bends",
+        "pareto: where the threshold is the smallest or largest workload; steps at the median without a spread",
+    ),
+    "expansion_viable_share": ("bends", "as expansion_viable_count"),
+    "speed_felt_seconds_saved": ("bends", "where the response before or after is speed_felt_s"),
+    "speed_revenue_usd": ("bends", "as speed_felt_seconds_saved"),
+    "speed_breakeven_wage_usd_per_hour": ("bends", "where it reaches 0"),
 }
 
 

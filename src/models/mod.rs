@@ -7,12 +7,20 @@ pub mod decline;
 pub mod demand;
 pub mod die;
 pub mod die_shape;
+pub mod expansion;
+pub mod expansion_threshold;
 pub mod leverage;
 pub mod leverage_beside;
 pub mod llm;
 pub mod own_cost;
 pub mod package;
 pub mod programme;
+pub mod speed;
+pub mod speed_labor;
+pub mod speed_observed;
+pub mod speed_response;
+pub mod speed_revenue;
+pub mod speed_share;
 pub mod training;
 pub mod training_dates;
 
@@ -73,7 +81,19 @@ pub const MODELS: &[Entry] = &[
     entry::<decision::or_both::BuildBuyOrBoth>(),
     entry::<decision::build_or_buy::BuildOrBuy>(),
     entry::<decline::Decline>(),
+    entry::<expansion_threshold::by_build::ExpansionByBuild>(),
+    entry::<expansion_threshold::by_delay::ExpansionByDelay>(),
+    entry::<expansion::Expansion>(),
+    entry::<speed_observed::price::SpeedFromPrice>(),
+    entry::<speed_observed::delay::SpeedFromDelay>(),
+    entry::<speed_observed::cost::SpeedFromCost>(),
+    entry::<speed::Speed>(),
+    entry::<speed_response::SpeedResponse>(),
+    entry::<speed_revenue::SpeedRevenue>(),
+    entry::<speed_labor::SpeedLabor>(),
+    entry::<speed_share::SpeedShare>(),
 ];
 
 /// Variables that several models may compute, the first that can.
-pub const ALTERNATIVES: &[&str] = &["build_units_per_year", "decision", "decision_runner_up", "decision_margin_usd"];
+pub const ALTERNATIVES: &[&str] =
+    &["build_units_per_year", "decision", "decision_runner_up", "decision_margin_usd", "expansion_threshold_usd"];
