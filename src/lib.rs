@@ -3,6 +3,7 @@
 pub mod defects;
 pub mod engine;
 pub mod finance;
+pub mod flop;
 pub mod gradient;
 pub mod launch;
 pub mod market;
@@ -17,6 +18,7 @@ mod python;
 pub mod risk;
 pub mod sample;
 pub mod saving;
+pub mod scaling_law;
 pub mod settings;
 pub mod solve;
 pub mod summary;

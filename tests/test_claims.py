@@ -106,6 +106,18 @@ def test_every_shipped_card_can_come_out_both_ways(results: dict[str, ClaimResul
         ("[[evidence.for]]", "[[evidences]]", "'evidences' is not one of"),
         ('id = "toy"', 'id = toy"', "not TOML"),
         ('headline = "plain"', 'headline = "plain"\nsweep = "none"', "names no card"),
+        (
+            "[[evidence.for]]",
+            "[[tables]]\nsays='x'\nby='decline_total'\nedges=[9, 1]\n[[evidence.for]]",
+            "rising order",
+        ),
+        ("[[evidence.for]]", "[[tables]]\nsays='x'\nby='decline_total'\nedges=[]\n[[evidence.for]]", "tables[0].edges"),
+        ("[[evidence.for]]", "[[tables]]\nsays='x'\nby='decline_totl'\nedges=[1]\n[[evidence.for]]", "'decline_total'"),
+        (
+            "[[evidence.for]]",
+            "[[tables]]\nsays='x'\nby='decline_total'\nedges=[1]\nexpected=[1]\ntolerance=1\n[[evidence.for]]",
+            "each of the 2 bins",
+        ),
     ],
 )
 def test_a_card_that_is_wrong_is_refused_with_the_place(tmp_path: Path, old: str, new: str, complaint: str) -> None:
@@ -309,6 +321,30 @@ def test_given_restricts_the_rows(tmp_path: Path) -> None:
     assert result.definitions[1].rows == pytest.approx(2048, abs=2)
 
 
+def test_a_table_counts_the_rows_of_each_bin(tmp_path: Path) -> None:
+    text = CARD + (
+        '\n[[tables]]\nsays = "by chips"\nby = "decline_chip_factor"\nedges = [3, 4, 5.0, 20]\n'
+        '[[tables]]\nsays = "by chips"\nby = "decline_chip_factor"\nedges = [5]\ndefinition = "halved"\n'
+        '[definitions.halved]\nsays = "slow software"\ngiven = "decline_software_factor < 20"\n'
+    )
+    result = _claims.run("toy", samples=8192, folder=folder_with(tmp_path, text))
+    chips, halved = result.tables
+    # Chips are uniform on [1, 9]. At most 30 x 3 is short of 100; above 5 software of 20 is enough.
+    assert [part.rows for part in chips.bins] == pytest.approx([2048, 1024, 1024, 4096, 0], abs=2)
+    assert chips.bins[0].true_rows == 0
+    assert sum(part.true_rows for part in chips.bins) == result.headline.true_rows
+    assert sum(part.rows for part in halved.bins) == result.definitions[-1].rows == pytest.approx(4096, abs=2)
+    assert halved.bins[0].true_rows == 0
+    assert [part.name for part in chips.bins] == ["below 3", "3 to 4", "4 to 5", "5 to 20", "20 or more"]
+    page = result.to_text()
+    assert "P(true) by chips:" in page
+    assert "P(true) (halved) by chips:" in page
+    assert "no scenario" in page
+    frame = result.to_frame().filter(pl.col("part") == "table")
+    assert frame.height == 7
+    assert frame["measure"][0] == "plain: below 3"
+
+
 def test_variance_shares_of_a_product(tmp_path: Path) -> None:
     text = CARD + (
         '\n[variance]\nsays = "by share"\nof = "decline_total"\ngroup = "chips"\n'
@@ -362,6 +398,34 @@ def test_companions_come_out_again(results: dict[str, ClaimResult]) -> None:
                 assert found == pytest.approx(list(companion.expected), rel=companion.tolerance), where
             if companion.expected_mean is not None:
                 assert companion.mean == pytest.approx(companion.expected_mean, rel=companion.tolerance), where
+
+
+def test_tables_come_out_again(results: dict[str, ClaimResult]) -> None:
+    checked = 0
+    for result in results.values():
+        for table in result.tables:
+            for part in table.bins:
+                if part.expected is not None:
+                    assert table.tolerance is not None
+                    off = abs(part.probability - part.expected)
+                    assert off <= table.tolerance + 3 * part.standard_error, (result.id, part.name)
+                    checked += 1
+    assert checked >= 4
+
+
+def test_inference_passes_training_by_what_the_lab_spends(results: dict[str, ClaimResult]) -> None:
+    result = results["inference-exceeds-training"]
+    chances = [part.probability for part in result.tables[0].bins]
+    assert chances == sorted(chances)
+    assert chances[0] < 0.1
+    assert chances[-1] > 0.99
+    assert result.drivers[0].name == "lab_tokens_per_month"
+    assert result.drivers[0].rank_correlation == pytest.approx(0.72, abs=0.02)
+    # The mean of the logarithm of the ratio is 0.33, its standard deviation 1.60.
+    ratio = next(one for one in result.companions if one.name == "inference_over_training")
+    assert math.log(ratio.quantiles[0.5]) == pytest.approx(0.33, abs=0.05)
+    spread = math.log(ratio.quantiles[0.95] / ratio.quantiles[0.05])
+    assert spread / (2 * 1.645) == pytest.approx(1.60, abs=0.05)
 
 
 def test_thresholds_come_out_again(results: dict[str, ClaimResult]) -> None:

@@ -22,7 +22,21 @@ from polars.testing import assert_frame_equal
 
 import scenarios
 import tapeout
-from oracle import build, common, decline, demand, die, expansion, leverage, package, programme, speed, training
+from oracle import (
+    build,
+    common,
+    decline,
+    demand,
+    die,
+    expansion,
+    inference,
+    leverage,
+    package,
+    programme,
+    scaling,
+    speed,
+    training,
+)
 from scenarios import Row
 from test_oracles import (
     DIE_LIMITS,
@@ -30,6 +44,7 @@ from test_oracles import (
     LARGEST,
     build_oracle,
     build_rows,
+    counted,
     dual_oracle,
     dual_rows,
     full_die,
@@ -178,6 +193,12 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "speed_revenue": (lambda line: speed.revenue(line), {}, 40),
     "speed_labor": (lambda line: speed.labor(line), {}, 25),
     "speed_share": (lambda line: speed.share(line), {}, 25),
+    "scaling": (lambda line: scaling.evaluate(line), {}, 25),
+    "scaling_prices": (lambda line: scaling.prices(line), {}, 25),
+    "scaling_by_flop": (lambda line: scaling.by_flop(line), {}, 25),
+    "scaling_by_loss": (lambda line: scaling.by_loss(line), {}, 25),
+    "tokens_by_flop": (lambda line: scaling.tokens_by_flop(line), {}, 25),
+    "tokens_by_loss": (lambda line: scaling.tokens_by_loss(line), {}, 25),
 }
 
 
@@ -186,13 +207,13 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
 def test_closed_forms_have_the_derivatives_of_the_oracle(model: str) -> None:
     oracle, limits, count = CLOSED[model]
     generator = np.random.default_rng(7)
-    lines = scenarios.rows(generator, scenarios.models()[model][0], count * TIMES, limits)
+    inputs, outputs = scenarios.models()[model]
+    lines = scenarios.rows(generator, [name for name in inputs if name not in outputs], count * TIMES, limits)
     if model == "die":
         lines = [full_die(line) for line in lines]
-    outputs = scenarios.models()[model][1]
     for k in range(0, len(lines), 4):
         computed = {name: float(value) for name, value in oracle(lines[k]).items() if isinstance(value, mpf)}
-        lines[k] = override(generator, lines[k], {name: None for name in outputs} | computed, outputs)
+        lines[k] = counted(override(generator, lines[k], {name: None for name in outputs} | computed, outputs))
     found = Found(model, lines)
     for row, line in enumerate(lines):
         for by in inputs_of(model, line):
@@ -241,10 +262,21 @@ def compare_monthly(found: Found, row: int, line: Row, oracle: Oracle, by: str) 
             found.compare(row, name, by, slope, floor)
 
 
+def finite_inference(line: Row) -> dict[str, Any]:
+    """The oracle without what is infinite, which has no differences."""
+    out = inference.evaluate(line)
+    return {
+        name: None if isinstance(value, float | common.Real) and np.isinf(value) else value
+        for name, value in out.items()
+    }
+
+
 MONTHLY: dict[str, tuple[Oracle, int]] = {
     "demand": (demand.evaluate, 12),
     "demand_by_spend": (demand.evaluate, 12),
+    "demand_by_tokens": (demand.evaluate, 12),
     "demand_by_ratio": (demand.evaluate, 12),
+    "inference": (finite_inference, 12),
 }
 
 
@@ -252,14 +284,18 @@ MONTHLY: dict[str, tuple[Oracle, int]] = {
 def test_demand_has_the_derivatives_of_the_oracle(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demand, "float", common.Real, raising=False)
     monkeypatch.setattr(common, "float", common.Real, raising=False)
+    monkeypatch.setattr(inference, "float", common.Real, raising=False)
     oracle, count = MONTHLY[model]
     limits = {"chip_price_usd": (1.0, 1e9), "train_cost_usd": (1.0, 1e12)}
     if model == "demand":
         limits["build_units_per_year"] = (1.0, 1e15)
+    if model == "inference":
+        limits |= {"build_tokens_per_month": (1e6, 1e18), "serve_usd_per_mtok": (1e-3, 1e6)}
     lines = scenarios.rows(np.random.default_rng(11), scenarios.models()[model][0], count * TIMES, limits)
     found = Found(model, lines)
     for row, line in enumerate(lines):
-        market = {name: scenarios.default_of(name) for name in scenarios.models()["demand"][0]}
+        computed = scenarios.models()[model][1]
+        market = {name: scenarios.default_of(name) for name in scenarios.models()["demand"][0] if name not in computed}
         for by in inputs_of(model, line):
             compare_monthly(found, row, market | line, oracle, by)
     found.hold()

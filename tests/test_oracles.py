@@ -18,7 +18,22 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import build, decision, decline, demand, die, expansion, leverage, llm, package, programme, speed, training
+from oracle import (
+    build,
+    decision,
+    decline,
+    demand,
+    die,
+    expansion,
+    inference,
+    leverage,
+    llm,
+    package,
+    programme,
+    scaling,
+    speed,
+    training,
+)
 from scenarios import Row
 
 Oracle = Callable[[Row], dict[str, Any]]
@@ -132,17 +147,32 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "speed_revenue": (speed.revenue, {}),
     "speed_labor": (speed.labor, {}),
     "speed_share": (speed.share, {}),
+    "demand_by_tokens": (demand.evaluate, {"chip_price_usd": (0.01, 1e9)}),
+    "scaling": (scaling.evaluate, {}),
+    "scaling_coefficients": (scaling.coefficients, {}),
+    "scaling_prices": (scaling.prices, {}),
+    "scaling_by_flop": (scaling.by_flop, {}),
+    "scaling_by_loss": (scaling.by_loss, {}),
+    "tokens_by_flop": (scaling.tokens_by_flop, {}),
+    "tokens_by_loss": (scaling.tokens_by_loss, {}),
 }
+
+
+def counted(line: Row) -> Row:
+    """The row with its parameters in all where the active ones are stated, without which nobody knows them."""
+    active = line.get("llm_active_params")
+    return line if active is None or "llm_params" in line else {**line, "llm_params": active}
 
 
 def drawn(model: str, seed: int, count: int) -> list[Row]:
     oracle, limits = CASES[model]
     generator = np.random.default_rng(seed)
-    lines = scenarios.rows(generator, scenarios.models()[model][0], count, limits)
+    inputs, outputs = scenarios.models()[model]
+    lines = scenarios.rows(generator, [name for name in inputs if name not in outputs], count, limits)
     if model == "die":
         lines = [full_die(line) for line in lines]
-    outputs = scenarios.models()[model][1]
-    return [override(generator, line, oracle(line), outputs) if k % 4 == 0 else line for k, line in enumerate(lines)]
+    changed = [override(generator, line, oracle(line), outputs) if k % 4 == 0 else line for k, line in enumerate(lines)]
+    return [counted(line) for line in changed]
 
 
 def clamped_die(line: Row) -> dict[str, Any]:
@@ -318,6 +348,24 @@ def test_demand_by_ratio(seed: int) -> None:
         return out
 
     found = problems("demand_by_ratio", lines, oracle, MONTHLY)
+    assert not found, report(found)
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_inference_in_tokens(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    # The break-even is looked for from 1e-17 to 1e18 tokens a year.
+    limits = {"serve_usd_per_mtok": (1e-3, 1e9), "train_cost_usd": (1.0, 1e12)}
+    lines = scenarios.rows(generator, scenarios.models()["inference"][0], 200, limits)
+
+    def oracle(line: Row) -> dict[str, Any]:
+        out = inference.evaluate(line)
+        if not 1e-17 < 12 * out["inference_breakeven_tokens_per_month"] < 1e18:
+            out["_scale"]["inference_breakeven_tokens_per_month"] = math.inf
+        return out
+
+    found = problems("inference", lines, oracle, MONTHLY)
     assert not found, report(found)
 
 

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,18 @@ class Threshold:
 
 
 @dataclass(frozen=True)
+class Table:
+    """P of one definition by bins of a quantity, cut at the edges: from each edge on, below the next."""
+
+    says: str
+    by: Expression
+    edges: tuple[float, ...]
+    definition: str
+    expected: tuple[float, ...] | None
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
 class VarianceQuestion:
     """The claim read as a share of variance: `group` has the largest total Sobol index of `of`."""
 
@@ -150,6 +163,7 @@ class Card:
     definitions: Mapping[str, Definition]
     companions: tuple[Companion, ...]
     thresholds: tuple[Threshold, ...]
+    tables: tuple[Table, ...]
     variance: VarianceQuestion | None
     evidence_for: tuple[Evidence, ...]
     evidence_against: tuple[Evidence, ...]
@@ -341,6 +355,10 @@ class _Reader:
                 self.threshold(f"thresholds[{index}]", entry, headline)
                 for index, entry in enumerate(table.get("thresholds", ()))
             ),
+            tables=tuple(
+                self.one_table(f"tables[{index}]", entry, headline)
+                for index, entry in enumerate(table.get("tables", ()))
+            ),
             variance=self.variance(table["variance"]) if "variance" in table else None,
             evidence_for=self.evidence("for"),
             evidence_against=self.evidence("against"),
@@ -522,6 +540,24 @@ class _Reader:
             tolerance=self.tolerance(place, entry),
         )
 
+    def one_table(self, place: str, entry: Any, headline: str) -> Table:
+        self.known_keys(place, entry, _TABLE_KEYS)
+        edges = entry.get("edges")
+        numbers = isinstance(edges, list) and all(type(edge) in (int, float) for edge in edges)
+        if not numbers or not edges or any(not low < high for low, high in pairwise([-math.inf, *edges, math.inf])):
+            raise self.refuse(f"{place}.edges", f"finite numbers in rising order are wanted, not {edges!r}")
+        expected = entry.get("expected")
+        if expected is not None and len(expected) != len(edges) + 1:
+            raise self.refuse(place, f"expected needs one value for each of the {len(edges) + 1} bins")
+        return Table(
+            says=self.text(place, entry, "says"),
+            by=self.expression(f"{place}.by", entry.get("by")),
+            edges=tuple(float(edge) for edge in edges),
+            definition=entry.get("definition", headline),
+            expected=None if expected is None else tuple(float(value) for value in expected),
+            tolerance=self.tolerance(place, entry),
+        )
+
     def variance(self, entry: Any) -> VarianceQuestion:
         self.known_keys("variance", entry, ("says", "of", "group", "groups", "expected", "tolerance"))
         groups = {name: tuple(inputs) for name, inputs in entry.get("groups", {}).items()}
@@ -596,7 +632,10 @@ class _Reader:
             check(f"thresholds {threshold.vary}", threshold.report)
             if threshold.vary not in known:
                 raise self.refuse("thresholds", f"unknown name {threshold.vary!r}{nearest(threshold.vary, known)}")
+        for table in card.tables:
+            check(f"tables {table.by.text}", table.by)
         named = [*(one.definition for one in card.companions), *(one.definition for one in card.thresholds)]
+        named += [one.definition for one in card.tables]
         if unknown := sorted(set(named) - set(card.definitions)):
             raise self.refuse("definition", f"{unknown[0]!r} is not a definition of the card")
         if card.variance:
@@ -620,11 +659,12 @@ _CHANGE_KEYS = frozenset({"assume", "derive", "without"})
 _DEFINITION_KEYS = frozenset({"says", "predicate", "given", "extends", "uncertain", "expected", "tolerance"})
 _COMPANION_KEYS = ("value", "definition", "quantiles", "expected", "expected_mean", "tolerance")
 _THRESHOLD_KEYS = ("vary", "report", "definition", "between", "expected", "tolerance")
+_TABLE_KEYS = ("says", "by", "edges", "definition", "expected", "tolerance")
 _CARD_KEYS = frozenset(
     {"id", "statement", "said_by", "attribution", "caution", "models", "headline", "predicate", "drivers_of", "sweep"}
     | {"reuse"}
     | {"sweep_definition", "thresholds", "assume", "uncertain", "correlate", "derive", "variants", "definitions"}
-    | {"companions", "variance", "evidence"}
+    | {"companions", "tables", "variance", "evidence"}
 )
 
 

@@ -55,6 +55,47 @@ class DefinitionResult:
 
 
 @dataclass(frozen=True)
+class BinResult:
+    """P on the rows of one bin, from `low` on and below `high`; infinite at the ends."""
+
+    low: float
+    high: float
+    rows: int
+    true_rows: int
+    expected: float | None
+
+    @property
+    def probability(self) -> float:
+        """Share of the bin's rows on which the predicate is true."""
+        return self.true_rows / self.rows if self.rows else math.nan
+
+    @property
+    def standard_error(self) -> float:
+        """As for independent rows."""
+        return math.sqrt(self.probability * (1 - self.probability) / self.rows) if self.rows else math.nan
+
+    @property
+    def name(self) -> str:
+        """The bin in words."""
+        if math.isinf(self.low):
+            return f"below {_amount(self.high)}"
+        return (
+            f"{_amount(self.low)} or more" if math.isinf(self.high) else f"{_amount(self.low)} to {_amount(self.high)}"
+        )
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """P of one definition by bins of a quantity."""
+
+    says: str
+    by: str
+    definition: str
+    bins: tuple[BinResult, ...]
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
 class CompanionResult:
     """Quantiles and mean of a companion over its defined rows."""
 
@@ -153,6 +194,7 @@ class ClaimResult:
     seed: int
     drivers_of: str
     definitions: tuple[DefinitionResult, ...]
+    tables: tuple[TableResult, ...]
     companions: tuple[CompanionResult, ...]
     thresholds: tuple[ThresholdResult, ...]
     drivers: tuple[Driver, ...]
@@ -181,6 +223,12 @@ class ClaimResult:
             rows.append(
                 ("definition", one.name, "p_true", one.probability, one.standard_error, one.expected, one.tolerance)
             )
+        for table in self.tables:
+            for part in table.bins:
+                measure = f"{table.definition}: {part.name}"
+                rows.append(
+                    ("table", table.by, measure, part.probability, part.standard_error, part.expected, table.tolerance)
+                )
         for companion in self.companions:
             expected: Sequence[float | None] = companion.expected or [None] * len(companion.quantiles)
             for (level, value), wanted in zip(companion.quantiles.items(), expected, strict=True):
@@ -239,6 +287,14 @@ class ClaimResult:
             lines.append(
                 f"    {_share(one.probability)} ± {one.standard_error:.1g} ({between})  {one.name}: {one.says}"
             )
+        for table in self.tables:
+            under = "" if table.definition == self.headline.name else f" ({table.definition})"
+            lines.append(f"  P(true){under} {table.says}:")
+            total = sum(part.rows for part in table.bins)
+            width = max(len(part.name) for part in table.bins)
+            for part in table.bins:
+                chance = f"{_share(part.probability)} ± {part.standard_error:.1g}" if part.rows else "no scenario"
+                lines.append(f"    {part.name:<{width}}  {chance}  ({part.rows / max(total, 1):.1%} of scenarios)")
         if self.variance is not None:
             verdict = "holds" if self.variance.holds else "does not hold"
             lines.append(f"    by variance share it {verdict}: {self.variance.says}")
@@ -275,6 +331,10 @@ class ClaimResult:
 
 def _share(p: float) -> str:
     return f"{p:.3f}" if 0.01 <= p <= 0.99 or p in (0.0, 1.0) else f"{p:.5f}"
+
+
+def _amount(x: float) -> str:
+    return f"{x:,.0f}" if x == round(x) and abs(x) < 1e15 else f"{x:.6g}"
 
 
 def _percent(level: float) -> str:

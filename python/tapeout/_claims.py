@@ -25,6 +25,7 @@ from tapeout._claim_card import (
     Definition,
     InvalidCard,
     Scenario,
+    Table,
     Threshold,
     Value,
     VarianceQuestion,
@@ -32,12 +33,14 @@ from tapeout._claim_card import (
     nearest,
 )
 from tapeout._claim_result import (
+    BinResult,
     ClaimResult,
     CompanionResult,
     DefinitionResult,
     Driver,
     Flip,
     GroupShare,
+    TableResult,
     ThresholdResult,
     VarianceResult,
 )
@@ -133,6 +136,7 @@ class _Tally:
 class _Running:
     card: Card
     tallies: dict[str, _Tally]
+    bins: list[list[_Tally]]
     companions: tuple[CompanionResult, ...] = ()
     drivers: tuple[Driver, ...] = ()
 
@@ -140,22 +144,37 @@ class _Running:
 def _run_family(cards: list[Card], samples: int, seed: int, step: Callable[[], None]) -> list[ClaimResult]:
     first = cards[0]
     draws = first.draws(samples=samples, seed=seed)
-    running = [_Running(card, {name: _Tally() for name in card.definitions}) for card in cards]
+    running = [
+        _Running(
+            card,
+            {name: _Tally() for name in card.definitions},
+            [[_Tally() for _ in range(len(table.edges) + 1)] for table in card.tables],
+        )
+        for card in cards
+    ]
     for index, frame in enumerate(_ahead(draws.batches(_BATCH_ROWS))):
         batch = _Batch(frame, first.optional_draws, first.reuse)
         survey = index == 0
         for one in running:
-            for definition in _counted(one.card, survey):
+            counted = _counted(one.card, survey)
+            for definition in counted:
                 batch.need(one.card, definition.name, definition.predicate)
                 if definition.given:
                     batch.need(one.card, definition.name, definition.given)
+            for table in one.card.tables:
+                if one.card.definitions[table.definition] in counted:
+                    batch.need(one.card, table.definition, table.by)
             if survey:
                 for companion in one.card.companions:
                     batch.need(one.card, companion.definition, companion.value)
                 batch.need(one.card, one.card.headline, one.card.drivers_of)
         for one in running:
-            for definition in _counted(one.card, survey):
+            counted = _counted(one.card, survey)
+            for definition in counted:
                 _count(one.tallies[definition.name], batch, one.card, definition)
+            for table, bins in zip(one.card.tables, one.bins, strict=True):
+                if one.card.definitions[table.definition] in counted:
+                    _count_bins(bins, batch, one.card, table)
             if survey:
                 one.companions = tuple(_summarize(batch, one.card, companion) for companion in one.card.companions)
                 one.drivers = _drivers(batch, one.card)
@@ -218,6 +237,7 @@ def _result(one: _Running, samples: int, seed: int) -> ClaimResult:
             )
             for name, definition in card.definitions.items()
         ),
+        tables=tuple(_binned(table, bins) for table, bins in zip(card.tables, one.bins, strict=True)),
         companions=one.companions,
         thresholds=tuple(_search(card, threshold) for threshold in card.thresholds),
         drivers=one.drivers,
@@ -364,13 +384,43 @@ def _apply(
     return frame, assumed
 
 
-def _count(tally: _Tally, batch: _Batch, card: Card, definition: Definition) -> None:
+def _count(tally: _Tally, batch: _Batch, card: Card, definition: Definition, within: pl.Series | None = None) -> None:
+    """Counts the rows that the definition admits, and of these only those `within`."""
     answer = batch.values(card, definition.name, definition.predicate)
     if definition.given:
-        answer = answer.filter(batch.values(card, definition.name, definition.given).fill_null(False))
+        admitted = batch.values(card, definition.name, definition.given).fill_null(False)
+        within = admitted if within is None else admitted & within
+    if within is not None:
+        answer = answer.filter(within)
     tally.rows += len(answer)
     tally.true_rows += int(answer.sum() or 0)
     tally.undefined_rows += answer.null_count()
+
+
+def _count_bins(bins: list[_Tally], batch: _Batch, card: Card, table: Table) -> None:
+    """Counts each bin's rows; a row whose quantity is unknown lies in none."""
+    values = batch.values(card, table.definition, table.by).cast(pl.Float64).fill_nan(None)
+    for tally, (low, high) in zip(bins, _ends(table), strict=True):
+        within = ((values >= low) & ((values < high) | math.isinf(high))).fill_null(False)
+        _count(tally, batch, card, card.definitions[table.definition], within)
+
+
+def _ends(table: Table) -> list[tuple[float, float]]:
+    return list(itertools.pairwise((-math.inf, *table.edges, math.inf)))
+
+
+def _binned(table: Table, bins: list[_Tally]) -> TableResult:
+    expected = table.expected or (None,) * len(bins)
+    return TableResult(
+        says=table.says,
+        by=table.by.text,
+        definition=table.definition,
+        bins=tuple(
+            BinResult(low, high, tally.rows, tally.true_rows, wanted)
+            for (low, high), tally, wanted in zip(_ends(table), bins, expected, strict=True)
+        ),
+        tolerance=table.tolerance,
+    )
 
 
 def _summarize(batch: _Batch, card: Card, companion: Companion) -> CompanionResult:

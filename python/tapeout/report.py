@@ -120,6 +120,15 @@ def claim(result: ClaimResult) -> None:
         row = (f"{one.probability:.4f}", f"{one.standard_error:.1g}", one.name, escape(one.says + undefined))
         table.add_row(*row, style="bold" if one is result.headline else None)
     out.print(table)
+    for binned in result.tables:
+        under = "" if binned.definition == result.headline.name else f" ({binned.definition})"
+        out.print(f"\n[bold]P(true){escape(under)}[/] {escape(binned.says)}")
+        table = _table(None, "P(true)", "± s.e.", "scenarios", "where", right=("P(true)", "± s.e.", "scenarios"))
+        total = sum(part.rows for part in binned.bins)
+        for part in binned.bins:
+            chance = (f"{part.probability:.4f}", f"{part.standard_error:.1g}") if part.rows else ("-", "-")
+            table.add_row(*chance, f"{part.rows / max(total, 1):.1%}", part.name)
+        out.print(table)
     if result.variance is not None:
         table = _table(
             None, "of variance", "± s.e.", "turns the sign", "group", right=("of variance", "± s.e.", "turns the sign")

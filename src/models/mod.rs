@@ -9,12 +9,16 @@ pub mod die;
 pub mod die_shape;
 pub mod expansion;
 pub mod expansion_threshold;
+pub mod inference;
 pub mod leverage;
 pub mod leverage_beside;
 pub mod llm;
 pub mod own_cost;
 pub mod package;
 pub mod programme;
+pub mod scaling;
+pub mod scaling_size;
+pub mod scaling_tokens;
 pub mod speed;
 pub mod speed_labor;
 pub mod speed_observed;
@@ -61,6 +65,13 @@ const fn entry<M: Model>() -> Entry {
 /// In the order in which alternatives are tried.
 pub const MODELS: &[Entry] = &[
     entry::<llm::Llm>(),
+    entry::<scaling::coefficients::ScalingCoefficients>(),
+    entry::<scaling::prices::ScalingPrices>(),
+    entry::<scaling_tokens::by_loss::TokensByLoss>(),
+    entry::<scaling_tokens::by_flop::TokensByFlop>(),
+    entry::<scaling_size::by_loss::ScalingByLoss>(),
+    entry::<scaling_size::by_flop::ScalingByFlop>(),
+    entry::<scaling::Scaling>(),
     entry::<training_dates::TrainingDates>(),
     entry::<training::Training>(),
     entry::<die_shape::DieShape>(),
@@ -68,8 +79,10 @@ pub const MODELS: &[Entry] = &[
     entry::<package::Package>(),
     entry::<programme::Programme>(),
     entry::<demand::by_spend::DemandBySpend>(),
+    entry::<demand::by_tokens::DemandByTokens>(),
     entry::<demand::by_ratio::DemandByRatio>(),
     entry::<demand::Demand>(),
+    entry::<inference::Inference>(),
     entry::<build::Build>(),
     entry::<build_dual::BuildDual>(),
     entry::<own_cost::OwnCost>(),
@@ -95,5 +108,14 @@ pub const MODELS: &[Entry] = &[
 ];
 
 /// Variables that several models may compute, the first that can.
-pub const ALTERNATIVES: &[&str] =
-    &["build_units_per_year", "decision", "decision_runner_up", "decision_margin_usd", "expansion_threshold_usd"];
+pub const ALTERNATIVES: &[&str] = &[
+    "build_units_per_year",
+    "decision",
+    "decision_margin_usd",
+    "decision_runner_up",
+    "expansion_threshold_usd",
+    "lifetime_inference_usd",
+    "llm_active_params",
+    "llm_params",
+    "train_tokens",
+];
