@@ -1,13 +1,17 @@
 //! The economic models, one a file, and their registry: adding a model is its file and one row here.
 
 pub mod build;
+pub mod cadence;
 pub mod decision;
 pub mod decline;
 pub mod demand;
 pub mod die;
 pub mod die_shape;
+pub mod flexibility;
+pub mod flexibility_constant_price;
 pub mod package;
 pub mod programme;
+pub mod specialization;
 pub mod training;
 pub mod training_dates;
 
@@ -59,6 +63,10 @@ pub const MODELS: &[Entry] = &[
     entry::<build::Build>(),
     entry::<decision::BuildOrBuy>(),
     entry::<decline::Decline>(),
+    entry::<cadence::Cadence>(),
+    entry::<specialization::Specialization>(),
+    entry::<flexibility::Flexibility>(),
+    entry::<flexibility_constant_price::FlexibilityConstantPrice>(),
 ];
 
 /// Variables that several models may compute, the first that can.
