@@ -35,6 +35,18 @@ FULL: Row = {
     "decline_architecture_factor": 12.0,
     "decline_software_factor": 8.0,
     "decline_years": 5.0,
+    "cadence_half_life_years": 3.0,
+    "cadence_lead_years": 2.5,
+    "cadence_life_years": 4.0,
+    "cadence_off_target_value": 0.6,
+    "special_speedup": 20.0,
+    "special_improvement_per_year": 0.48,
+    "special_universal_usd_per_year": 20e3,
+    "flex_shift_per_year": 0.3,
+    "flex_gain": 10.0,
+    "flex_flexible_capture": 0.9,
+    "flex_fixed_capture": 0.2,
+    "flex_life_years": 4.0,
     "inference_train_ratio": 17.86,  # the demand of the reference scenario
 }
 

@@ -22,9 +22,30 @@ from polars.testing import assert_frame_equal
 
 import scenarios
 import tapeout
-from oracle import common, decline, demand, die, package, programme, training
+from oracle import (
+    cadence,
+    common,
+    decline,
+    demand,
+    die,
+    flexibility,
+    package,
+    programme,
+    specialization,
+    training,
+)
 from scenarios import Row
-from test_oracles import DIE_LIMITS, INTEGRAL, LARGEST, build_oracle, build_rows, full_die, override, passed_over
+from test_oracles import (
+    DIE_LIMITS,
+    INTEGRAL,
+    LARGEST,
+    SPECIAL_LIMITS,
+    build_oracle,
+    build_rows,
+    full_die,
+    override,
+    passed_over,
+)
 
 #: How many times the rows of a usual run.
 TIMES = int(os.environ.get("TAPEOUT_GRADIENT_TIMES", "1"))
@@ -152,6 +173,10 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "package": (lambda line: package.evaluate(line), {"package_dies": (0, 64), "package_memory_stacks": (0, 64)}, 25),
     "programme": (lambda line: programme.evaluate(line), {"later_silicon_probability": (0.4, 1.0)}, 25),
     "decline": (lambda line: decline.evaluate(line), {}, 25),
+    "cadence": (lambda line: cadence.evaluate(line), {}, 40),
+    "specialization": (lambda line: specialization.evaluate(line), SPECIAL_LIMITS, 60),
+    "flexibility": (lambda line: flexibility.market_price(line), {}, 25),
+    "flexibility_constant_price": (lambda line: flexibility.constant_price(line), {}, 25),
 }
 
 

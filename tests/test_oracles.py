@@ -18,7 +18,19 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import build, decision, decline, demand, die, package, programme, training
+from oracle import (
+    build,
+    cadence,
+    decision,
+    decline,
+    demand,
+    die,
+    flexibility,
+    package,
+    programme,
+    specialization,
+    training,
+)
 from scenarios import Row
 
 Oracle = Callable[[Row], dict[str, Any]]
@@ -103,6 +115,16 @@ DIE_LIMITS: Limits = {
 }
 
 
+#: Where some volume pays, or nearly. Over all bounds one row in twenty does.
+SPECIAL_LIMITS: Limits = {
+    "special_speedup": (0.9, 1e4),
+    "programme_nre_usd": (1e6, 1e9),
+    "special_universal_usd_per_year": (100.0, 1e5),
+    "asic_unit_price_usd": (10.0, 1e5),
+    "special_life_years": (1.0, 100.0),
+}
+
+
 def full_die(line: Row) -> Row:
     return {**line, "die_spare_units": min(line["die_spare_units"], line["die_units"])}
 
@@ -114,6 +136,10 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "programme": (programme.evaluate, {}),
     "build_or_buy": (decision.evaluate, {}),
     "decline": (decline.evaluate, {}),
+    "cadence": (cadence.evaluate, {}),
+    "specialization": (specialization.evaluate, {}),
+    "flexibility": (flexibility.market_price, {}),
+    "flexibility_constant_price": (flexibility.constant_price, {}),
 }
 
 
@@ -187,6 +213,15 @@ def test_typical_dies_with_spare_units(seed: int) -> None:
     ]
     lines = [line for line in lines if die.evaluate(line)["die_yield"] > 0.05]
     found = problems("die", lines, die.evaluate, 1e-12)
+    assert not found, report(found)
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_specialized_chips_at_prices_of_chips(seed: int) -> None:
+    lines = scenarios.rows(np.random.default_rng(seed), scenarios.models()["specialization"][0], 200, SPECIAL_LIMITS)
+    assert sum(math.isfinite(specialization.evaluate(line)["special_breakeven_units"]) for line in lines) > 40
+    found = problems("specialization", lines, specialization.evaluate, CLOSED)
     assert not found, report(found)
 
 

@@ -42,7 +42,7 @@ model! {
     reads { special_speedup }
     outputs {
         /// Present value of the flexible chip, in years of its first output.
-        flex_flexible_value_years: "years" [0.0, 1000.0];
+        flex_flexible_value_years: "years" [1e-6, 1000.0];
         /// Present value of a fixed chip that is as fast, in years of the flexible one's first output.
         flex_fixed_value_years: "years" [0.0, 1000.0];
         /// How many times faster the fixed chip must be to be worth as much as the flexible one.

@@ -78,7 +78,7 @@ model! {
     }
     outputs {
         /// Present value of the flexible chip at a constant price, in years of its first output.
-        flex_constant_price_flexible_value_years: "years" [0.0, 1e15];
+        flex_constant_price_flexible_value_years: "years" [1e-6, 1e15];
         /// How many times faster the fixed chip must be at first to be worth as much as the flexible one; 0 where it always is.
         flex_constant_price_breakeven_advantage: "1" [0.0, INFINITE];
         /// Value of the flexible chip over that of a fixed one with its own speed-up: above 1 flexibility wins.
@@ -107,7 +107,9 @@ model! {
             CaptureRule::Replaced => (fixed_then_years, fixed_before_years),
             CaptureRule::Exponent | CaptureRule::Linear => (N::zero(), fixed_before_years + fixed_then_years),
         };
-        let needed = (flex_constant_price_flexible_value_years - whatever_speed_years).positive_part() / per_speed_years;
+        let missing_years = flex_constant_price_flexible_value_years - whatever_speed_years;
+        let missing = N::zero().lt(missing_years);
+        let needed = N::select(missing, missing_years / per_speed_years, N::zero());
         let flex_constant_price_breakeven_advantage = given.flex_constant_price_breakeven_advantage(needed);
         let fixed_value_years = whatever_speed_years + x.special_speedup * per_speed_years;
         let flex_constant_price_value_ratio =
