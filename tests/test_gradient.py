@@ -174,7 +174,7 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "programme": (lambda line: programme.evaluate(line), {"later_silicon_probability": (0.4, 1.0)}, 25),
     "decline": (lambda line: decline.evaluate(line), {}, 25),
     "cadence": (lambda line: cadence.evaluate(line), {}, 40),
-    "specialization": (lambda line: specialization.evaluate(line), SPECIAL_LIMITS, 60),
+    "specialization": (lambda line: specialization.evaluate(line), dict(SPECIAL_LIMITS), 60),
     "flexibility": (lambda line: flexibility.market_price(line), {}, 25),
     "flexibility_constant_price": (lambda line: flexibility.constant_price(line), {}, 25),
 }

@@ -71,7 +71,8 @@ def evaluate(row: Row) -> Result:
             share = recovered()
             if share is None or before == after:
                 return mpf(1)
-            return abs(share) * (1 + max(before, after) * (1 / abs(before - after) + shift()))
+            smallest = mpf(10) ** -290  # of what a double holds with all its digits
+            return max(abs(share), smallest) * (1 + max(before, after) * (1 / abs(before - after) + shift()))
 
         def half_life() -> Any:
             lead_years, life = lines["cadence_effective_lead_years"], lines["cadence_life_years"]
