@@ -26,70 +26,68 @@ choices!(
     SpecialStatus { Pays "pays", OvertakenTooSoon "overtaken_too_soon", LifeTooShort "life_too_short" }
 );
 
-/// Halvings of the logarithm of the bracket: 2^-50 of it is left, for a Newton step to square.
-const HALVINGS: u32 = 50;
+/// Newton steps at most. Chips of our day take three or four, and what is ill-conditioned stops at rounding.
+const MOST_STEPS: u32 = 64;
 
-/// What a chip `g` times faster has done at x = ρT less what universal ones have, discounted with k = d/ρ.
+/// Years in which a flow of 1 a year, discounted with `rate`, is worth `amount`: -ln(1 - rate amount) / rate, infinite where
+/// it never is. The inverse of `present_value_of_flow`.
 #[inline(always)]
-fn work_ahead<N: Number>(g: N, k: N, x: N) -> N {
-    g * present_value_of_flow(k, x) - present_value_of_flow(k - 1.0, x)
+fn years_worth<N: Number>(rate: N, amount: N) -> N {
+    let share = rate * amount;
+    let worth = share.lt(N::one());
+    let small = share.abs().lt(N::of(1e-3));
+    // -ln(1 - u) / u; the next power is below 2e-16.
+    let series = (((share * (1.0 / 5.0) + 0.25) * share + 1.0 / 3.0) * share + 0.5) * share + 1.0;
+    let safe = N::select(worth, N::select(small, N::of(0.5), share), N::of(0.5));
+    let years = amount * N::select(small, series, -(-safe).ln_1p() / safe);
+    N::select(worth, years, N::of(f64::INFINITY))
+}
+
+/// What `years` exceed those in which universal chips do as much, and how that rises with them.
+#[inline(always)]
+fn excess_years<N: Number>(speedup: N, rate: N, discount: N, years: N) -> (N, N) {
+    let work = speedup * present_value_of_flow(discount, years);
+    let faster_now = speedup * (-(discount * years)).exp() / (-((discount - rate) * work) + 1.0);
+    (years - years_worth(discount - rate, work), -faster_now + 1.0)
 }
 
 /// Years until universal chips that improve with `rate` have done as much as one `speedup` times faster, work discounted
 /// with `discount`: infinite where they never have, 0 where they do from the first.
 ///
-/// With x = ρT, k = d/ρ the mean of e^u over 0 to x, weighted with e^(-ku), is g. It lies between the weighted mean without
-/// the end of the weights and e^x, which brackets the root; the mean grows with x, so bisection finds it.
+/// The root of h(T) = T - (years in which universal chips do what the specialized one does in T). With y = e^(dT) the slope
+/// of the latter is g / ((1 - q) y + q), q = g (d - ρ) / d: it falls with T, so h is convex, h(0) = 0, and Newton's method
+/// from above comes down to the root without passing it. Above it are the years for all the work there will ever be; and as
+/// the mean of e^u on 0 to x = ρT, weighted with e^(-kx), k = d/ρ, is g at the root, above 1 + the mean of u, and that above
+/// (1 - e^(-kx/2)) / k: twice the years that g - 1 is worth over ρ, discounted; undiscounted too while k is below 1.
 #[inline(always)]
 fn catch_up_years<N: Number>(speedup: N, rate: N, discount: N) -> N {
     let faster = N::one().lt(speedup);
     let still = rate.eq(N::zero());
     let g = N::select(faster, speedup, N::of(2.0));
     let rate = N::select(still, N::one(), rate);
-    let k = N::select(still, N::zero(), discount / rate);
-    let lead = -(g * (k - 1.0)) / N::select(k.eq(N::zero()), N::one(), k);
-    let ahead_for_good = still | lead.le(N::of(-1.0));
-    let lead = N::select(ahead_for_good, N::zero(), lead);
+    let undiscounted = discount.eq(N::zero());
+    let for_ever = years_worth(discount - rate, g / N::select(undiscounted, N::one(), discount));
+    let for_ever = N::select(undiscounted, N::of(f64::INFINITY), for_ever);
+    let ahead_for_good = still | (rate.lt(discount) & for_ever.eq(N::of(f64::INFINITY)));
+    let gained = (g - 1.0) / rate;
+    let while_slow = N::select(discount.le(rate), gained * 2.0, N::of(f64::INFINITY));
+    let above = (years_worth(discount, gained) * 2.0).min(for_ever).min(while_slow);
 
-    // With d = 0 below 2 ln g, as the mean of e^u is above e^(x/2). With d up to ρ below 2 (g - 1), as it is there above
-    // 1 + x/2. With any other d below the root for weights that go on for ever.
-    let log_speedup = g.ln();
-    let flat = (k - 1.0).eq(N::zero());
-    let endless = lead.ln_1p() / N::select(flat, N::one(), -k + 1.0);
-    let linear = (g - 1.0) * 2.0;
-    let within_rate = k.le(N::one());
-    let endless = N::select(k.eq(N::zero()) | flat, linear, endless);
-    let most = N::select(within_rate, endless.min(linear), endless);
-    let most = N::select(k.eq(N::zero()), log_speedup * 2.0, most);
-    let (mut low, mut high) = (log_speedup.constant(), most.max(log_speedup).constant());
+    let mut root = N::select(ahead_for_good, N::one(), above).constant();
+    let mut settled = ahead_for_good;
     let mut step = 0;
-    while step < HALVINGS {
-        let middle = (low * high).sqrt();
-        let before = N::zero().lt(work_ahead(g, k, middle).constant());
-        low = N::select(before, middle, low);
-        high = N::select(before, high, middle);
+    while step < MOST_STEPS && !N::all(settled) {
+        let (excess, slope) = excess_years(g, rate, discount, root);
+        let next = N::select(settled, root, root.min(root - excess / slope)).constant();
+        settled = settled | (root - next).le(root * 1e-9);
+        root = next;
         step += 1;
     }
-    let root = high.constant();
-    // What universal chips gain on it then, above 0 since e^x > g.
-    let closing = ((-(k - 1.0) * root).exp() - g * (-(k * root)).exp()).constant();
-    let closes = N::zero().lt(closing);
-    let newton = root + work_ahead(g, k, root) / N::select(closes, closing, N::one());
-    let years = N::select(closes, newton, root) / rate;
+    // One more carries the derivative.
+    let (excess, slope) = excess_years(g, rate, discount, root);
+    let rises = N::zero().lt(slope.constant());
+    let years = N::select(rises, root - excess / N::select(rises, slope.constant(), N::one()), root);
     N::select(faster, N::select(ahead_for_good, N::of(f64::INFINITY), years), N::zero())
-}
-
-/// Years in which a flow of 1 a year, discounted with `discount`, is worth `amount`; infinite where it never is.
-#[inline(always)]
-fn years_worth<N: Number>(discount: N, amount: N) -> N {
-    let share = discount * amount;
-    let small = share.lt(N::of(1e-3));
-    // -ln(1 - u) / u; the next power is below 2e-16.
-    let series = ((((share * (1.0 / 5.0) + 0.25) * share + 1.0 / 3.0) * share) + 0.5) * share + 1.0;
-    let worth = share.lt(N::one());
-    let safe = N::select(worth, N::select(small, N::of(0.5), share), N::of(0.5));
-    let years = amount * N::select(small, series, -(-safe).ln_1p() / safe);
-    N::select(worth, years, N::of(f64::INFINITY))
 }
 
 model! {
