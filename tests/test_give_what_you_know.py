@@ -49,6 +49,7 @@ FULL: Row = {
     **scenarios.reference_row(),
     "train_precision": "bf16",
     **SIZES,
+    # 1.0218e26 parameters × tokens: the hours of the reference scenario
     "train_tokens": 1.0218e26 / tapeout.evaluate(pl.DataFrame([SIZES]), "llm_active_params")["llm_active_params"][0],
     "train_chip_flop_per_s_bf16": 1e15,
     "train_mfu": 0.4,
@@ -56,7 +57,18 @@ FULL: Row = {
     "decline_architecture_factor": 12.0,
     "decline_software_factor": 8.0,
     "decline_years": 5.0,
-    # 1.0218e26 parameters × tokens: the hours of the reference scenario
+    "cadence_half_life_years": 3.0,
+    "cadence_lead_years": 2.5,
+    "cadence_life_years": 4.0,
+    "cadence_off_target_value": 0.6,
+    "special_speedup": 20.0,
+    "special_improvement_per_year": 0.48,
+    "special_universal_usd_per_year": 20e3,
+    "flex_shift_per_year": 0.3,
+    "flex_gain": 10.0,
+    "flex_flexible_capture": 0.9,
+    "flex_fixed_capture": 0.2,
+    "flex_life_years": 4.0,
     "inference_train_ratio": 17.86,  # the demand of the reference scenario
     "expansion_workloads": 1000.0,
     "expansion_pareto_alpha": 1.1,

@@ -24,6 +24,7 @@ import scenarios
 import tapeout
 from oracle import (
     build,
+    cadence,
     common,
     decline,
     demand,
@@ -35,6 +36,10 @@ from oracle import (
     programme,
     scaling,
     speed,
+    flexibility,
+    package,
+    programme,
+    specialization,
     training,
 )
 from scenarios import Row
@@ -47,6 +52,9 @@ from test_oracles import (
     counted,
     dual_oracle,
     dual_rows,
+    SPECIAL_LIMITS,
+    build_oracle,
+    build_rows,
     full_die,
     override,
     passed_over,
@@ -199,6 +207,10 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "scaling_by_loss": (lambda line: scaling.by_loss(line), {}, 25),
     "tokens_by_flop": (lambda line: scaling.tokens_by_flop(line), {}, 25),
     "tokens_by_loss": (lambda line: scaling.tokens_by_loss(line), {}, 25),
+    "cadence": (lambda line: cadence.evaluate(line), {}, 40),
+    "specialization": (lambda line: specialization.evaluate(line), dict(SPECIAL_LIMITS), 60),
+    "flexibility": (lambda line: flexibility.market_price(line), {}, 25),
+    "flexibility_constant_price": (lambda line: flexibility.constant_price(line), {}, 25),
 }
 
 

@@ -20,6 +20,7 @@ import scenarios
 import tapeout
 from oracle import (
     build,
+    cadence,
     decision,
     decline,
     demand,
@@ -32,6 +33,10 @@ from oracle import (
     programme,
     scaling,
     speed,
+    flexibility,
+    package,
+    programme,
+    specialization,
     training,
 )
 from scenarios import Row
@@ -118,6 +123,16 @@ DIE_LIMITS: Limits = {
 }
 
 
+#: Where some volume pays, or nearly. Over all bounds one row in twenty does.
+SPECIAL_LIMITS: Limits = {
+    "special_speedup": (0.9, 1e4),
+    "programme_nre_usd": (1e6, 1e9),
+    "special_universal_usd_per_year": (100.0, 1e5),
+    "asic_unit_price_usd": (10.0, 1e5),
+    "special_life_years": (1.0, 100.0),
+}
+
+
 def full_die(line: Row) -> Row:
     return {**line, "die_spare_units": min(line["die_spare_units"], line["die_units"])}
 
@@ -155,6 +170,10 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "scaling_by_loss": (scaling.by_loss, {}),
     "tokens_by_flop": (scaling.tokens_by_flop, {}),
     "tokens_by_loss": (scaling.tokens_by_loss, {}),
+    "cadence": (cadence.evaluate, {}),
+    "specialization": (specialization.evaluate, {}),
+    "flexibility": (flexibility.market_price, {}),
+    "flexibility_constant_price": (flexibility.constant_price, {}),
 }
 
 
@@ -264,6 +283,12 @@ def test_sizes_of_language_models(seed: int) -> None:
         override(generator, line, llm.evaluate(line), outputs) if k % 4 == 1 else line for k, line in enumerate(lines)
     ]
     found = problems("llm_size", lines, llm.evaluate, CLOSED)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_specialized_chips_at_prices_of_chips(seed: int) -> None:
+    lines = scenarios.rows(np.random.default_rng(seed), scenarios.models()["specialization"][0], 200, SPECIAL_LIMITS)
+    assert sum(math.isfinite(specialization.evaluate(line)["special_breakeven_units"]) for line in lines) > 40
+    found = problems("specialization", lines, specialization.evaluate, CLOSED)
     assert not found, report(found)
 
 

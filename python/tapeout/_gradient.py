@@ -36,6 +36,7 @@ _HORIZON = "where tape-out, a respin or launch passes the horizon of 120 months,
 _LAW = "where the value at a month's edge, or that of a launch after the horizon, passes it; steps without an overrun"
 _BARGAIN = "where the mean tape-out passes the horizon of 120 months, at which a contract ends as well"
 _KEPT = "where own units displace all spending that the bargain is about"
+_ALL_FIXED = "where cadence_lead_years is cadence_fixed_years"
 _KINKS: dict[str, tuple[str, str]] = {
     "die_gross_per_wafer": ("bends", "classic: where no die fits; steps from count to count with grid"),
     "die_sellable_yield": ("bends", "where it reaches 1"),
@@ -98,6 +99,17 @@ _KINKS: dict[str, tuple[str, str]] = {
     "speed_felt_seconds_saved": ("bends", "where the response before or after is speed_felt_s"),
     "speed_revenue_usd": ("bends", "as speed_felt_seconds_saved"),
     "speed_breakeven_wage_usd_per_hour": ("bends", "where it reaches 0"),
+    "cadence_effective_lead_years": ("bends", _ALL_FIXED),
+    "cadence_mistargeted_share": ("bends", _ALL_FIXED),
+    "cadence_value_retained": ("bends", _ALL_FIXED),
+    "cadence_recovered_share": ("bends", _ALL_FIXED),
+    "cadence_breakeven_half_life_years": ("bends", _ALL_FIXED),
+    "cadence_breakeven_speedup": ("bends", _ALL_FIXED),
+    "special_breakeven_years": ("bends", "where special_speedup is 1"),
+    "special_horizon_years": ("bends", "as special_breakeven_years, and where that is special_life_years"),
+    "special_breakeven_units": ("bends", "as special_horizon_years"),
+    "special_breakeven_speedup": ("steps", "to infinity, where special_life_years falls to what pays the unit price"),
+    "flex_constant_price_breakeven_advantage": ("bends", "where it reaches 0, which it does with replaced alone"),
 }
 
 

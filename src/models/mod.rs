@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod build_dual;
+pub mod cadence;
 pub mod decision;
 pub mod decline;
 pub mod demand;
@@ -9,6 +10,8 @@ pub mod die;
 pub mod die_shape;
 pub mod expansion;
 pub mod expansion_threshold;
+pub mod flexibility;
+pub mod flexibility_constant_price;
 pub mod inference;
 pub mod leverage;
 pub mod leverage_beside;
@@ -19,6 +22,7 @@ pub mod programme;
 pub mod scaling;
 pub mod scaling_size;
 pub mod scaling_tokens;
+pub mod specialization;
 pub mod speed;
 pub mod speed_labor;
 pub mod speed_observed;
@@ -105,6 +109,10 @@ pub const MODELS: &[Entry] = &[
     entry::<speed_revenue::SpeedRevenue>(),
     entry::<speed_labor::SpeedLabor>(),
     entry::<speed_share::SpeedShare>(),
+    entry::<cadence::Cadence>(),
+    entry::<specialization::Specialization>(),
+    entry::<flexibility::Flexibility>(),
+    entry::<flexibility_constant_price::FlexibilityConstantPrice>(),
 ];
 
 /// Variables that several models may compute, the first that can.
