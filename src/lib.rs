@@ -21,4 +21,5 @@ pub mod summary;
 #[cfg(test)]
 mod trial;
 pub mod variable;
+pub mod vintage;
 pub mod wafer;

@@ -6,6 +6,13 @@ pub mod decline;
 pub mod demand;
 pub mod die;
 pub mod die_shape;
+pub mod fleet;
+pub mod fleet_cost;
+pub mod fleet_decline;
+pub mod fleet_steady;
+pub mod lab;
+pub mod lab_generations;
+pub mod lab_shares;
 pub mod package;
 pub mod programme;
 pub mod training;
@@ -59,6 +66,14 @@ pub const MODELS: &[Entry] = &[
     entry::<build::Build>(),
     entry::<decision::BuildOrBuy>(),
     entry::<decline::Decline>(),
+    entry::<lab_shares::tokens::LabTokens>(),
+    entry::<lab_shares::LabShares>(),
+    entry::<lab::Lab>(),
+    entry::<lab_generations::LabGenerations>(),
+    entry::<fleet_cost::FleetCost>(),
+    entry::<fleet_decline::FleetDecline>(),
+    entry::<fleet::Fleet>(),
+    entry::<fleet_steady::FleetSteady>(),
 ];
 
 /// Variables that several models may compute, the first that can.
