@@ -24,17 +24,39 @@ PRICED: Row = {
     "train_chip_price_usd": 30e3,
     "train_chip_tdp_w": 700.0,
 }
+# A language model with everything: experts, a latent cache, linear layers.
+SIZES: Row = {
+    "llm_layers": 60,
+    "llm_hidden": 7168,
+    "llm_heads": 128,
+    "llm_kv_heads": 128,
+    "llm_head_dim": 128,
+    "llm_ffn": 18432,
+    "llm_vocab": 129_280,
+    "llm_experts": 256,
+    "llm_experts_per_token": 8,
+    "llm_shared_experts": 1,
+    "llm_expert_ffn": 2048,
+    "llm_dense_layers": 3,
+    "llm_kv_latent_dim": 512,
+    "llm_rope_head_dim": 64,
+    "llm_linear_layers": 30,
+    "llm_linear_key_heads": 16,
+    "llm_linear_value_heads": 64,
+    "llm_linear_head_dim": 128,
+}
 FULL: Row = {
     **scenarios.reference_row(),
     "train_precision": "bf16",
-    "llm_active_params": 4e11,
-    "train_tokens": 2.5545e14,  # the hours of the reference scenario
+    **SIZES,
+    "train_tokens": 1.0218e26 / tapeout.evaluate(pl.DataFrame([SIZES]), "llm_active_params")["llm_active_params"][0],
     "train_chip_flop_per_s_bf16": 1e15,
     "train_mfu": 0.4,
     "decline_chip_factor": 10.0,
     "decline_architecture_factor": 12.0,
     "decline_software_factor": 8.0,
     "decline_years": 5.0,
+    # 1.0218e26 parameters × tokens: the hours of the reference scenario
     "inference_train_ratio": 17.86,  # the demand of the reference scenario
 }
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import build, decision, decline, demand, die, package, programme, training
+from oracle import build, decision, decline, demand, die, llm, package, programme, training
 from scenarios import Row
 
 Oracle = Callable[[Row], dict[str, Any]]
@@ -187,6 +187,35 @@ def test_typical_dies_with_spare_units(seed: int) -> None:
     ]
     lines = [line for line in lines if die.evaluate(line)["die_yield"] > 0.05]
     found = problems("die", lines, die.evaluate, 1e-12)
+    assert not found, report(found)
+
+
+def fitted(line: Row) -> Row:
+    """Dimensions that fit together."""
+    layers = line["llm_layers"]
+    fits = {
+        "llm_kv_heads": min(line["llm_kv_heads"], line["llm_heads"]),
+        "llm_dense_layers": min(line["llm_dense_layers"], layers),
+        "llm_linear_layers": min(line["llm_linear_layers"], layers),
+        "llm_experts_per_token": max(min(line["llm_experts_per_token"], line["llm_experts"]), line["llm_experts"] > 0),
+        "llm_expert_ffn": max(line["llm_expert_ffn"], 1),
+    }
+    fits["llm_window_layers"] = min(line["llm_window_layers"], layers - fits["llm_linear_layers"])
+    return {**line, **fits}
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_sizes_of_language_models(seed: int) -> None:
+    """Dimensions drawn on their own mostly do not fit together: a third is left so."""
+    generator = np.random.default_rng(seed)
+    inputs, outputs = scenarios.models()["llm_size"]
+    lines = scenarios.rows(generator, inputs, 300)
+    lines = [line if k % 3 == 0 else fitted(line) for k, line in enumerate(lines)]
+    lines = [
+        override(generator, line, llm.evaluate(line), outputs) if k % 4 == 1 else line for k, line in enumerate(lines)
+    ]
+    found = problems("llm_size", lines, llm.evaluate, CLOSED)
     assert not found, report(found)
 
 

@@ -8,7 +8,7 @@
 //!     stranded     max over year ends 1 to 10 of (book - V/K)⁺
 //!
 //! The newest vintage sets the price: its full cost falls at g, and scarcity lifts the price above it and fades with a
-//! half-life. Prices are those at month ends and log-linear between; every integral is exact for them. After 120 months
+//! half-life. Prices are those at month ends and log-linear between; every integral is exact for them (`vintage.rs`). After 120 months
 //! scarcity stays as it is and the rest is closed form. Without scarcity and without a limit of power this is `fleet_steady`.
 //!
 //! Where power is short a new machine earns e(t) times as much from a megawatt, less its full cost: the old one goes when

@@ -5,7 +5,7 @@
 //!     stranded = max over year ends 1 to 10 of (book - V(t)/V(0))⁺
 //!
 //! The limit of `fleet` without scarcity, without a limit of power and with books in a straight line; it agrees with the
-//! monthly model to rounding. At a decline of 30 % a year, a discount of 10 % and six years of book life the market values
+//! monthly model to rounding. Equations: `vintage.rs`. At a decline of 30 % a year, a discount of 10 % and six years of book life the market values
 //! are 61, 35, 18, 8 and 2 % of cost where the books say 83, 67, 50, 33 and 17, and the machine still runs in its seventh
 //! year: a long physical life and a large write-down are both true.
 //!

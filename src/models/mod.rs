@@ -13,6 +13,7 @@ pub mod fleet_steady;
 pub mod lab;
 pub mod lab_generations;
 pub mod lab_shares;
+pub mod llm;
 pub mod package;
 pub mod programme;
 pub mod training;
@@ -54,6 +55,7 @@ const fn entry<M: Model>() -> Entry {
 
 /// In the order in which alternatives are tried.
 pub const MODELS: &[Entry] = &[
+    entry::<llm::Llm>(),
     entry::<training_dates::TrainingDates>(),
     entry::<training::Training>(),
     entry::<die_shape::DieShape>(),
