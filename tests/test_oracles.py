@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import build, decision, decline, demand, die, llm, package, programme, training
+from oracle import build, decision, decline, demand, die, fleet, lab, llm, package, programme, training
 from scenarios import Row
 
 Oracle = Callable[[Row], dict[str, Any]]
@@ -114,6 +114,13 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "programme": (programme.evaluate, {}),
     "build_or_buy": (decision.evaluate, {}),
     "decline": (decline.evaluate, {}),
+    "lab_tokens": (lab.tokens, {}),
+    "lab_shares": (lab.shares, {}),
+    "lab": (lab.evaluate, {}),
+    "lab_generations": (lab.generations, {}),
+    "fleet_cost": (fleet.cost, {}),
+    "fleet_decline": (fleet.decline, {}),
+    "fleet_steady": (fleet.steady, {}),
 }
 
 
@@ -260,6 +267,22 @@ def test_age_of_the_price(seed: int) -> None:
     got = tapeout.evaluate(scenarios.frame_of(lines), "train_price_age_years")["train_price_age_years"]
     for line, age in zip(lines, got, strict=True):
         assert age == pytest.approx(training.price_age_years(line), rel=CLOSED, abs=0)
+
+
+# ---------------------------------------------------------------- fleet
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_fleet(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    inputs, outputs = scenarios.models()["fleet"]
+    lines = scenarios.rows(generator, inputs, 100)
+    lines = [
+        override(generator, line, fleet.evaluate(line), outputs) if k % 4 == 0 else line for k, line in enumerate(lines)
+    ]
+    found = problems("fleet", lines, fleet.evaluate, MONTHLY)
+    assert not found, report(found)
 
 
 # ---------------------------------------------------------------- demand

@@ -25,6 +25,11 @@ OUTPUTS = {
     "demand_by_ratio": ["demand_by_ratio"],
     "build": ["build", "build_or_buy"],
     "decline": ["decline"],
+    "lab": ["lab"],
+    "lab_generations": ["lab_generations"],
+    "fleet": ["fleet"],
+    "fleet_decline": ["fleet_decline"],
+    "fleet_steady": ["fleet_steady"],
 }
 LIMITS = {
     "die_units": (1.0, 60.0),

@@ -146,7 +146,7 @@ model! {
         let mut vintage_cost = N::one();
         let mut price_log = bought_log;
         let mut price = bought_log.exp();
-        let mut lead = price - running;
+        let mut lead = price - running - (price - vintage_cost).positive_part();
         let mut stands = N::one();
         let mut life_months = N::zero();
         let mut earned = months::<N>();

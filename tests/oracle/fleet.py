@@ -22,10 +22,12 @@ def cost(row: Row) -> Result:
         lines.line("fleet_capex_usd", lambda: lines["fleet_machine_usd"] + lines["fleet_facility_usd"])
         lines.line(
             "fleet_cost_usd_per_year",
-            lambda: lines["fleet_opex_usd_per_year"]
-            + mp.fsum(
-                lines[f"fleet_{part}_usd"] * capital_recovery_factor(rate, lines[f"fleet_{part}_life_years"])
-                for part in ("machine", "facility")
+            lambda: (
+                lines["fleet_opex_usd_per_year"]
+                + mp.fsum(
+                    lines[f"fleet_{part}_usd"] * capital_recovery_factor(rate, lines[f"fleet_{part}_life_years"])
+                    for part in ("machine", "facility")
+                )
             ),
         )
 
@@ -265,7 +267,9 @@ def evaluate(row: Row) -> Result:
         given = row.get("fleet_foreseen_decline_per_year")
         foreseen = fall if given is None else -mp.log(1 - mpf(given))
         lines.line(
-            "fleet_foreseen_decline_per_year", lambda: 1 - mp.exp(-foreseen), lambda: mp.exp(-foreseen) * (1 + abs(fall))
+            "fleet_foreseen_decline_per_year",
+            lambda: 1 - mp.exp(-foreseen),
+            lambda: mp.exp(-foreseen) * (1 + abs(fall)),
         )
         whole = running_value(mpf(1), running, foreseen, rate, life(running, foreseen, worn_out))
         logs = price_logs(row, lines)
@@ -307,11 +311,18 @@ def evaluate(row: Row) -> Result:
         if bounded:
             foreseen_years = life(running, foreseen, worn_out)
             relative = running_size(mpf(1), running, foreseen, rate, foreseen_years) / whole
-            prices = [mp.exp(log) + running for log in logs]
             later_size = running_size(mp.exp(last), running, fall, rate, later) if still else mpf(0)
-            most = max(mp.exp(-rate * HORIZON_MONTHS / 12), mpf(1))
-            moved = 1 + abs(fall) * 10 + max(abs(log) for log in logs)
-            size = 1 + (max(prices) * 10 * most + later_size * most) / whole * relative * moved
+
+            def terms(month: int) -> Any:
+                """Sum of the absolute terms of `worth`, with what rounded exponents move."""
+                sums = mp.fsum(
+                    (mp.exp(max(logs[k], logs[k + 1])) * (1 + abs(logs[k])) + running)
+                    * (end - begin) / 12 * mp.exp(-rate * (k - month) / 12)
+                    for k, (begin, end) in enumerate(parts) if k >= month
+                )  # fmt: skip
+                return sums + later_size * (1 + abs(last)) * mp.exp(-rate * (HORIZON_MONTHS - month) / 12)
+
+            size = 1 + max((terms(k) + worth(k) * relative) / whole for k in range(0, HORIZON_MONTHS + 1, 12))
         lines.line("fleet_market_value_share", lambda: ends[at][1] if bounded else None, lambda: size)
         lines.line("fleet_book_value_share", lambda: books[at] if bounded else None)
 
@@ -322,20 +333,18 @@ def evaluate(row: Row) -> Result:
         lines.line("fleet_stranded_share", stranded, lambda: size)
         lines.line(
             "fleet_stranded_usd",
-            lambda: None
-            if lines.values["fleet_stranded_share"] is None
-            else lines["fleet_capex_usd"] * lines["fleet_stranded_share"],
+            lambda: (
+                None
+                if lines.values["fleet_stranded_share"] is None
+                else lines["fleet_capex_usd"] * lines["fleet_stranded_share"]
+            ),
             lambda: lines["fleet_capex_usd"] * size,
         )
         lines.line("fleet_economic_life_years", lambda: years, lambda: years + 10)
-        lines.line(
-            "fleet_writedown_year", lambda: None if not bounded else mpf(at + 1) if gaps[at] > 0 else INFINITE
-        )
+        lines.line("fleet_writedown_year", lambda: None if not bounded else mpf(at + 1) if gaps[at] > 0 else INFINITE)
         trigger = lines["fleet_writedown_trigger_share"]
         over = [k + 1 for k, gap in enumerate(gaps) if gap > trigger]
-        lines.line(
-            "fleet_first_writedown_year", lambda: None if not bounded else mpf(over[0]) if over else INFINITE
-        )
+        lines.line("fleet_first_writedown_year", lambda: None if not bounded else mpf(over[0]) if over else INFINITE)
         lines.line("fleet_npv_share", lambda: worth(0) / whole - 1 if bounded else None, lambda: size)
         age = int(row["fleet_age_months"])
         lines.line(

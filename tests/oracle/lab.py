@@ -92,24 +92,17 @@ def evaluate(row: Row) -> Result:
         lines.line("lab_breakeven_contribution_inference_share", lambda: inference + contribution, lambda: size)
         lines.line("lab_breakeven_operating_inference_share", lambda: inference + operating, lambda: size)
         room = operating + lines["lab_training_charge_share"]
-        lines.line(
-            "lab_breakeven_training_share", lambda: room / training_charge, lambda: size / training_charge
-        )
+        lines.line("lab_breakeven_training_share", lambda: room / training_charge, lambda: size / training_charge)
 
         def shortest_life() -> Any:
             if training <= room:
                 return mpf(0)
             if room <= 0 or growth <= 0:
                 return INFINITE
-            # The charge falls with the life from 1 to 0: halve until 50 digits stand.
-            low, high = mpf(0), 2 * training / (room * mp.log(1 + growth))
-            for _ in range(220):
-                middle = (low + high) / 2
-                if training * charge(growth, middle * 12) <= room:
-                    high = middle
-                else:
-                    low = middle
-            return high * 12
+            # 1 - e^(-x) = share · x, by Lambert's W.
+            share = room / training
+            x = 1 / share + mp.lambertw(-mp.exp(-1 / share) / share).real
+            return x / mp.log(1 + growth) * 12
 
         def life_scale() -> Any:
             life = shortest_life()
@@ -223,9 +216,7 @@ def generations(row: Row) -> Result:
             lambda: abs(left * multiple) * trained(count) + trained(count + 1),
         )
         earned = left * multiple
-        lines.line(
-            "lab_model_profit_usd", lambda: training * (earned - 1), lambda: training * (abs(earned) + 1)
-        )
+        lines.line("lab_model_profit_usd", lambda: training * (earned - 1), lambda: training * (abs(earned) + 1))
         lines.line("lab_breakeven_growth_per_year", lambda: earned - 1, lambda: abs(earned) + 1)
         lines.line("lab_breakeven_multiple", lambda: 1 / left if left > 0 else INFINITE)
         half_life = lines["lab_model_half_life_months"] / 12
