@@ -1,4 +1,4 @@
-"""The rent of an H100 as it was: the fall of 2023-25 and the rise of 2025-26 come out of the model, the rise of no decline.
+"""The rent of an H100 as it was: fall of 2023-25 and rise of 2025-26 come out of the model, the rise of no decline.
 
 USD an hour, months from June 2023. 8.0: peak (chaincatcher.com, on Latent Space); 2.85: February 2024 (the same, in
 neighborhoodsf.com); 2.0 to 2.99: October 2024 (chaincatcher.com; SemiAnalysis, on demand); 1.70: October 2025 and 2.35:
@@ -7,6 +7,8 @@ March 2026 (SemiAnalysis, one-year contracts). New H100s fell from 36,742 (2022)
 """
 
 from __future__ import annotations
+
+import itertools
 
 import polars as pl
 import pytest
@@ -41,12 +43,12 @@ def solved(variable: str, month: int, rent: float, **path: float) -> float:
 def test_no_constant_decline_rises_and_that_of_purchase_prices_is_too_slow() -> None:
     for decline in (0.0, PURCHASE_DECLINE, 0.3, 0.49, 0.9):
         path = rents(range(121), fleet_hardware_decline_per_year=decline)
-        assert all(later <= before for before, later in zip(path, path[1:], strict=False))
+        assert all(later <= before for before, later in itertools.pairwise(path))
     assert rents([TROUGH[0]])[0] > 3 * TROUGH[1]
 
 
 def test_scarcity_that_unwinds_gives_the_fall_and_what_lies_between() -> None:
-    """One number is fitted, to the trough; the half-life is chosen for February 2024; October 2024 is then as it was."""
+    """Scarcity is fitted to the trough, its half-life to February 2024; October 2024 is then as it was."""
     scarcity = solved("fleet_scarcity_share", *TROUGH)
     # Two thirds of the rent at the peak were scarcity: without it 2.41 USD an hour.
     assert scarcity == pytest.approx(2.31, abs=0.05)
@@ -91,8 +93,8 @@ def test_vintages_of_a_fleet_are_rows_and_their_dollars_add() -> None:
     outputs = ["fleet_stranded_usd", "fleet_stranded_share", "fleet_npv_share"]
     vintages = tapeout.evaluate(months, outputs, assume={**path, "fleet_capex_usd": 38e9 / 24})
     values = vintages["fleet_npv_share"].to_list()
-    assert all(later < before for before, later in zip(values, values[1:], strict=False)), "scarcity fades"
-    whole = vintages["fleet_stranded_usd"].sum() / 38e9
+    assert all(later < before for before, later in itertools.pairwise(values)), "scarcity fades"
+    whole = float(vintages["fleet_stranded_usd"].sum()) / 38e9
     assert whole == pytest.approx(vintages["fleet_stranded_share"].mean(), rel=1e-12)
     # The last came when scarcity was gone: it strands as the closed form says.
     last = months.tail(1).with_columns(fleet_vintage_months=pl.lit(240.0))

@@ -24,7 +24,19 @@ import scenarios
 import tapeout
 from oracle import common, decline, demand, die, fleet, lab, package, programme, training
 from scenarios import Row
-from test_oracles import DIE_LIMITS, INTEGRAL, LARGEST, build_oracle, build_rows, full_die, override, passed_over
+from test_oracles import (
+    CLUSTER_LIMITS,
+    DIE_LIMITS,
+    GENERATION_LIMITS,
+    INTEGRAL,
+    LAB_LIMITS,
+    LARGEST,
+    build_oracle,
+    build_rows,
+    full_die,
+    override,
+    passed_over,
+)
 
 #: How many times the rows of a usual run.
 TIMES = int(os.environ.get("TAPEOUT_GRADIENT_TIMES", "1"))
@@ -154,12 +166,12 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "decline": (lambda line: decline.evaluate(line), {}, 25),
     "lab_tokens": (lambda line: lab.tokens(line), {}, 25),
     "lab_shares": (lambda line: lab.shares(line), {}, 25),
-    "lab": (lambda line: lab.evaluate(line), {}, 40),
-    "lab_generations": (lambda line: lab.generations(line), {}, 40),
+    "lab": (lambda line: lab.evaluate(line), LAB_LIMITS, 40),
+    "lab_generations": (lambda line: lab.generations(line), GENERATION_LIMITS, 40),
     "fleet_cost": (lambda line: fleet.cost(line), {}, 25),
     "fleet_decline": (lambda line: fleet.decline(line), {}, 25),
-    "fleet_steady": (lambda line: fleet.steady(line), {}, 40),
-    "fleet": (lambda line: fleet.evaluate(line), {}, 25),
+    "fleet_steady": (lambda line: fleet.steady(line), CLUSTER_LIMITS, 40),
+    "fleet": (lambda line: fleet.evaluate(line), CLUSTER_LIMITS, 25),
 }
 #: Whole numbers, whose derivative is 0 between their steps.
 STEPS = {name for name in scenarios.declared() if name.endswith(("_count", "_writedown_year"))}
