@@ -9,6 +9,7 @@ pub mod market;
 pub mod math;
 pub mod models;
 pub mod number;
+pub mod own_flow;
 pub mod plan;
 #[cfg(feature = "python")]
 mod python;

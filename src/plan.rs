@@ -52,12 +52,14 @@ impl Registry {
                     // An input that another model can compute, or an alternative: one quantity, declared alike.
                     let first: &mut Variable = &mut variables[known];
                     let alike = first.unit == variable.unit && first.low == variable.low && first.high == variable.high;
+                    let alike = alike && first.choices == variable.choices;
                     assert!(
                         alike,
                         "{} is declared by {} and otherwise by {}",
                         variable.name, owners[known], model.name
                     );
-                    if variable.role == Role::Input {
+                    // Two models that take the same choice both declare it: an input still.
+                    if variable.role == Role::Input && first.role != Role::Input {
                         *first = Variable { role: Role::Output, ..*variable };
                         owners[known] = model.name;
                     }
@@ -333,6 +335,16 @@ impl Walk<'_> {
         };
         let Some(ways) = self.ways.needs.get(&id) else { return Vec::new() };
         let mut missing: Vec<Vec<VariableId>> = ways.iter().map(|way| lacking(&way.2)).collect();
+        // A way that asks for all that another does, and more, is no help.
+        let all = missing.clone();
+        let mut place = 0;
+        missing.retain(|way| {
+            place += 1;
+            !all.iter().enumerate().any(|(other, less)| {
+                let no_more = !less.is_empty() && less.iter().all(|need| way.contains(need));
+                no_more && (less.len() < way.len() || other + 1 < place)
+            })
+        });
         // Where all that lacks is a variable with alternatives, these are ways out too.
         if let [way] = &missing[..]
             && let [only] = way[..]
@@ -463,6 +475,24 @@ mod tests {
         for name in ["build_units_per_year", "build_spend_usd_per_year", "inference_train_ratio"] {
             assert!(error.contains(name), "{name} in: {error}");
         }
+    }
+
+    #[test]
+    fn a_way_out_that_asks_for_more_is_not_named() {
+        let error = plan(&["build_demand_growth_per_year"], "decision").expect_err("no market");
+        assert!(error.contains("chip_price_usd") && !error.contains("; or"), "{error}");
+        assert!(!error.contains("leverage_") && !error.contains("build_dual_share"), "{error}");
+    }
+
+    #[test]
+    fn more_options_are_weighed_where_they_are_known() {
+        let decided = |known: &[&str]| model_of(&plan(known, "decision").expect("enough is known"), "decision");
+        let all = ["build_npv_usd", "build_leverage_usd", "build_dual_npv_usd", "build_threaten_npv_usd"];
+        assert_eq!(decided(&all), "four_ways");
+        assert_eq!(decided(&[all[0], all[2], all[3]]), "four_ways");
+        assert_eq!(decided(&[all[0], all[3]]), "build_buy_or_threaten");
+        assert_eq!(decided(&all[..3]), "build_buy_or_both");
+        assert_eq!(decided(&all[..2]), "build_or_buy");
     }
 
     #[test]

@@ -104,12 +104,26 @@ FULL: Row = {
     "inference_train_ratio": 17.86,  # the demand of the reference scenario
 }
 
+# What brings more options into the decision, and the models for which they are wanted. Between two options that both
+# build, what building costs cancels: for all other models it is build or buy.
+OPTIONS: Row = {
+    "build_dual_share": 0.5,
+    "leverage_spend_usd_per_year": 3.3e9,  # of the reference scenario's accelerators
+}
+WANTED = {
+    "build_dual": tuple(OPTIONS),
+    "dual": tuple(OPTIONS),
+    "leverage_beside": tuple(OPTIONS),
+    "leverage": ("leverage_spend_usd_per_year",),  # a third option would be the runner-up
+    "own_cost": ("leverage_spend_usd_per_year",),
+}
 
-def base_row(square: bool = False) -> Row:
+
+def base_row(square: bool = False, options: tuple[str, ...] = tuple(OPTIONS)) -> Row:
     """The reference scenario with no output given, and what the models outside of it read."""
     outputs = {name for _, names in scenarios.models().values() for name in names}
     kept = {"die_area_mm2"} if square else {"die_width_mm", "die_height_mm"}
-    given_values = {**FULL, "die_area_mm2": 780.0}
+    given_values = {**FULL, **{name: OPTIONS[name] for name in options}, "die_area_mm2": 780.0}
     return {name: value for name, value in given_values.items() if name not in outputs or name in kept}
 
 
@@ -125,10 +139,10 @@ def computed_numbers() -> list[tuple[str, str]]:
 
 
 @cache
-def involved(square: bool) -> dict[str, set[str]]:
+def involved(square: bool, options: tuple[str, ...]) -> dict[str, set[str]]:
     """For each output what `resolve` says it hangs on."""
     found = {}
-    frame = scenarios.frame_of([base_row(square)])
+    frame = scenarios.frame_of([base_row(square, options)])
     for _, outputs in scenarios.models().values():
         for output in outputs:
             lines = tapeout.resolve(frame, output)
@@ -157,8 +171,9 @@ STEPS = {
 @pytest.mark.parametrize(("model", "name"), computed_numbers(), ids=lambda value: str(value))
 def test_a_given_output_reaches_what_lies_downstream(model: str, name: str) -> None:
     square = model == "die_shape"
-    row = base_row(square)
-    others = {output for output, read in involved(square).items() if name in read}
+    options = WANTED.get(model, ())
+    row = base_row(square, options)
+    others = {output for output, read in involved(square, options).items() if name in read}
     frame = scenarios.frame_of([row])
     before = tapeout.evaluate(frame, [name, *others]).row(0, named=True)
     variable = scenarios.declared()[name]

@@ -22,7 +22,7 @@ from polars.testing import assert_frame_equal
 
 import scenarios
 import tapeout
-from oracle import common, decline, demand, die, fleet, lab, package, programme, training
+from oracle import build, common, decline, demand, die, fleet, lab, leverage, package, programme, training
 from scenarios import Row
 from test_oracles import (
     CLUSTER_LIMITS,
@@ -33,6 +33,8 @@ from test_oracles import (
     LARGEST,
     build_oracle,
     build_rows,
+    dual_oracle,
+    dual_rows,
     full_die,
     override,
     passed_over,
@@ -172,6 +174,10 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "fleet_decline": (lambda line: fleet.decline(line), {}, 25),
     "fleet_steady": (lambda line: fleet.steady(line), CLUSTER_LIMITS, 40),
     "fleet": (lambda line: fleet.evaluate(line), CLUSTER_LIMITS, 25),
+    "leverage": (lambda line: leverage.evaluate(line), {}, 40),
+    "leverage_beside": (lambda line: leverage.beside(line), {}, 40),
+    "own_cost": (lambda line: leverage.own_cost(line), {}, 25),
+    "dual": (lambda line: leverage.dual(line), {}, 12),
 }
 #: Whole numbers, whose derivative is 0 between their steps.
 STEPS = {name for name in scenarios.declared() if name.endswith(("_count", "_writedown_year"))}
@@ -296,6 +302,23 @@ def test_build_has_the_derivatives_of_the_oracle() -> None:
         by = list(inputs_of("build", line))
         for name in generator.choice(by, size=7, replace=False):
             compare_monthly(found, row, line, monthly_build, str(name))
+    found.hold(least=4)
+
+
+def test_a_cap_on_own_units_has_the_derivatives_of_the_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "float", common.Real, raising=False)
+    generator = np.random.default_rng(6)
+    lines = dual_rows(3, 6 * TIMES)
+    for line in ordinary(generator, 6 * TIMES):
+        built = build.evaluate(line)
+        line |= {name: float(built[name]) for name in ("lifetime_saving_usd", "build_displaced_usd")}
+        line["build_dual_share"] = float(generator.uniform(0.3, 0.8))
+        lines.append({name: line[name] for name in scenarios.models()["build_dual"][0]})
+    found = Found("build_dual", lines)
+    for row, line in enumerate(lines):
+        by = list(inputs_of("build_dual", line))
+        for name in generator.choice(by, size=7, replace=False):
+            compare_monthly(found, row, line, dual_oracle, str(name))
     found.hold(least=4)
 
 

@@ -52,7 +52,7 @@ def computed(name: str) -> dict[str, Any]:
 def half_a_digit(value: float) -> float:
     """Half of the last digit of a published figure."""
     digits = f"{value:.6g}".replace(".", "").split("e")[0].rstrip("0")
-    return 0.5 * 10 ** (math.floor(math.log10(value)) + 1 - len(digits))
+    return 0.5 * 10.0 ** (math.floor(math.log10(value)) + 1 - len(digits))
 
 
 @pytest.mark.parametrize("name", tapeout.catalog("llms")["name"].unique(maintain_order=True))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import build, decision, decline, demand, die, fleet, lab, llm, package, programme, training
+from oracle import build, decision, decline, demand, die, fleet, lab, leverage, llm, package, programme, training
 from scenarios import Row
 
 Oracle = Callable[[Row], dict[str, Any]]
@@ -112,6 +112,13 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "die": (die.evaluate, DIE_LIMITS),
     "package": (package.evaluate, {"package_dies": (0, 64), "package_memory_stacks": (0, 64)}),
     "programme": (programme.evaluate, {}),
+    "leverage": (leverage.evaluate, {}),
+    "leverage_beside": (leverage.beside, {}),
+    "own_cost": (leverage.own_cost, {}),
+    "dual": (leverage.dual, {}),
+    "four_ways": (decision.evaluate, {}),
+    "build_buy_or_threaten": (decision.evaluate, {}),
+    "build_buy_or_both": (decision.evaluate, {}),
     "build_or_buy": (decision.evaluate, {}),
     "decline": (decline.evaluate, {}),
     "lab_tokens": (lab.tokens, {}),
@@ -460,6 +467,40 @@ def test_build_with_given_outputs(seed: int) -> None:
         return math.sqrt(DROPPED) if name == "build_npv_sd_usd" else MONTHLY
 
     found = problems("build", lines, build_oracle, tolerance)
+    assert not found, report(found)
+
+
+def dual_rows(seed: int, count: int) -> list[Row]:
+    """Rows of the model that caps own units, with what building gives on them."""
+    generator = np.random.default_rng(seed)
+    names = scenarios.models()["build_dual"][0]
+    lines = []
+    for line in build_rows(seed, count):
+        built = build.evaluate(line)
+        for name in ("lifetime_saving_usd", "build_displaced_usd"):
+            variable = scenarios.declared()[name]
+            line[name] = min(max(built[name], variable["low"]), variable["high"])
+        line["build_dual_share"] = scenarios.draw(generator, "build_dual_share", 1, {})[0]
+        lines.append({name: line[name] for name in names})
+    return lines
+
+
+def dual_oracle(line: Row) -> dict[str, Any]:
+    """The oracle, with the scale of what the law's dropped tail could have held."""
+    out, month = build.dual(line), build.flow(line)
+    out["_scale"]["build_dual_saving_usd"] += float(np.sum(month.gross)) * DROPPED / MONTHLY
+    out["_scale"]["build_dual_displaced_usd"] += float(np.sum(month.displaced)) * DROPPED / MONTHLY
+    return out
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_own_units_capped_at_a_share(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    lines = dual_rows(seed, 60)
+    names = ["build_dual_saving_usd", "build_dual_displaced_usd"]
+    lines = [override(generator, line, build.dual(line), names) if k % 4 == 0 else line for k, line in enumerate(lines)]
+    found = problems("build_dual", lines, dual_oracle, MONTHLY)
     assert not found, report(found)
 
 

@@ -38,6 +38,8 @@ _YEAR = "where another year end has the largest excess of books over market"
 _SHOCK = "where the shock passes the end of a month"
 _RESTART = f"{_SHOCK}, and where power is taken away or the price meets the running cost at a month's end"
 _LIFE = "where machines wear out, a new one pays its cost, or the price meets the running cost at a month's end"
+_BARGAIN = "where the mean tape-out passes the horizon of 120 months, at which a contract ends as well"
+_KEPT = "where own units displace all spending that the bargain is about"
 _KINKS: dict[str, tuple[str, str]] = {
     "die_gross_per_wafer": ("bends", "classic: where no die fits; steps from count to count with grid"),
     "die_sellable_yield": ("bends", "where it reaches 1"),
@@ -65,7 +67,6 @@ _KINKS: dict[str, tuple[str, str]] = {
     "build_breakeven_units_per_year": ("bends", "as lifetime_saving_usd at that demand; a step to infinity"),
     "build_breakeven_inference_usd": ("bends", "as build_breakeven_units_per_year"),
     "build_parity_months": ("bends", "where it reaches 0; a step to infinity after a century"),
-    "decision_margin_usd": ("bends", "where build_npv_usd is 0"),
     "lab_gross_markup": ("steps", "to infinity where nothing is spent"),
     "lab_training_charge_share": ("steps", "by the life where it leaves 0"),
     "lab_research_charge_share": ("steps", "by the life where it leaves 0"),
@@ -99,6 +100,25 @@ _KINKS: dict[str, tuple[str, str]] = {
     "fleet_steady_book_value_share": ("steps", f"{_YEAR}; bends where the book's life ends"),
     "fleet_steady_stranded_share": ("bends", f"{_YEAR}, at 0, and as fleet_steady_market_value_share"),
     "fleet_steady_writedown_year": ("steps", _YEAR),
+    "build_dual_saving_usd": ("bends", _FLOW),
+    "build_dual_displaced_usd": ("bends", f"where it is 0; {_FLOW}"),
+    "leverage_own_cost_share": (
+        "bends",
+        "where the mean launch is at the horizon of 120 months, or the opex saving pays for the own unit",
+    ),
+    "leverage_discount": ("bends", "where it is 0, or own cost and switching are at the incumbent's cost"),
+    "leverage_conceded_price_usd": ("bends", "as leverage_discount"),
+    "leverage_own_cost_limit_share": ("bends", "where it is 0"),
+    "leverage_value_usd": ("steps", f"{_BARGAIN}; bends as leverage_discount"),
+    "leverage_cost_usd": ("steps", "where the mean tape-out passes the horizon of 120 months"),
+    "build_threaten_npv_usd": ("steps", f"{_BARGAIN}; bends as leverage_discount"),
+    "leverage_breakeven_spend_usd": (
+        "steps",
+        f"{_BARGAIN}; bends as leverage_discount, where it is 0; a step to infinity",
+    ),
+    "build_leverage_usd": ("steps", f"{_BARGAIN}; bends where launch or retirement does, and {_KEPT}"),
+    "build_dual_leverage_usd": ("steps", f"{_BARGAIN}; bends where launch or retirement does, and {_KEPT}"),
+    "decision_margin_usd": ("bends", "where the best two options are worth the same, or the second and the third"),
 }
 
 

@@ -19,6 +19,7 @@ from tapeout.declarations import KEYS, declared
 
 if TYPE_CHECKING:
     from tapeout import Summary, Sweep
+    from tapeout._compare import Comparison
 
 # What is piped or logged has no width of its own.
 _WIDTH = 100
@@ -284,6 +285,55 @@ def summary(sweep: Sweep, found: Summary, axes: Sequence[str], correlations: boo
             *(short(line[name]) for name in axes), line["output"], f"{line['correlation']:+.2f}", line["input"]
         )
     out.print(shown)
+
+
+def compared(found: Comparison, a: str, b: str) -> None:
+    """What moved the output from a to b. The figures shown sum to the difference shown."""
+    out = _console()
+    table = found.table.filter(pl.col("contribution") != 0)
+    unit = _unit(declared()[found.output].unit)
+    out.print(f"[bold]{escape(found.output)}{escape(f' [{unit}]') if unit else ''}")
+    heads = ("contribution", "± s.e.", "share") if found.orders else ("contribution", "share")
+    shown = _table(None, *heads, "input", "from", "to", right=heads)
+    sizes = [found.before, found.after, *table["contribution"]]
+    unit_size = _unit_size(max(map(abs, sizes)))
+    decimals = max(0, -round(math.log10(unit_size)))
+    before, after = (round(end / unit_size) for end in (found.before, found.after))
+    steps = _apportioned([part / unit_size for part in table["contribution"]], after - before)
+
+    def text(units: int) -> str:
+        return f"{units * unit_size:,.{decimals}f}"
+
+    blank = [""] * (len(heads) - 1)
+    shown.add_row(text(before), *blank, f"[bold]A[/] {escape(a)}", "", "")
+    for step, line in zip(steps, table.iter_rows(named=True), strict=True):
+        error = [f"{line['standard_error']:,.{decimals}f}"] if found.orders else []
+        share = "-" if line["share"] is None else f"{line['share']:.1%}".replace("-0.0%", "0.0%")
+        ends = (escape(line[end] or "not given") for end in ("from", "to"))
+        shown.add_row(f"{'+' if step > 0 else ''}{text(step)}", *error, share, line["input"], *ends)
+    shown.add_row(text(after), *blank, f"[bold]B[/] {escape(b)}", "", "")
+    shown.add_row(f"{'+' if after > before else ''}{text(after - before)}", *blank, "difference", "", "", style="bold")
+    out.print(shown)
+    unmoved = found.table.height - table.height
+    if unmoved:
+        out.print(f"{unmoved} more {'input differs' if unmoved == 1 else 'inputs differ'} and moved nothing.")
+    how = f"{found.orders:,} random orders" if found.orders else "all orders"
+    out.print(f"[dim]Contribution: what the input moves, as the mean over {how} of changing them one by one.")
+
+
+def _unit_size(largest: float) -> float:
+    """The last digit of a column of figures: five digits of the largest, all of them before the point."""
+    return 1.0 if not largest or largest >= 1e4 else 10.0 ** (math.floor(math.log10(largest)) - 4)
+
+
+def _apportioned(parts: Sequence[float], whole: int) -> list[int]:
+    """The parts as whole numbers that sum to the whole: rounded down, then up where most was cut (Hamilton)."""
+    found = [math.floor(part) for part in parts]
+    by_cut = sorted(range(len(parts)), key=lambda i: found[i] - parts[i])
+    missing = whole - sum(found)
+    for i in by_cut[:missing] if missing >= 0 else by_cut[missing:]:
+        found[i] += 1 if missing > 0 else -1
+    return found
 
 
 def sensitivity(sweep: Sweep, found: pl.DataFrame) -> None:

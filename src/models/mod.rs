@@ -1,6 +1,7 @@
 //! The economic models, one a file, and their registry: adding a model is its file and one row here.
 
 pub mod build;
+pub mod build_dual;
 pub mod decision;
 pub mod decline;
 pub mod demand;
@@ -13,7 +14,10 @@ pub mod fleet_steady;
 pub mod lab;
 pub mod lab_generations;
 pub mod lab_shares;
+pub mod leverage;
+pub mod leverage_beside;
 pub mod llm;
+pub mod own_cost;
 pub mod package;
 pub mod programme;
 pub mod training;
@@ -66,7 +70,15 @@ pub const MODELS: &[Entry] = &[
     entry::<demand::by_ratio::DemandByRatio>(),
     entry::<demand::Demand>(),
     entry::<build::Build>(),
-    entry::<decision::BuildOrBuy>(),
+    entry::<build_dual::BuildDual>(),
+    entry::<own_cost::OwnCost>(),
+    entry::<leverage::Leverage>(),
+    entry::<leverage_beside::LeverageBeside>(),
+    entry::<decision::dual::Dual>(),
+    entry::<decision::four_ways::FourWays>(),
+    entry::<decision::or_threaten::BuildBuyOrThreaten>(),
+    entry::<decision::or_both::BuildBuyOrBoth>(),
+    entry::<decision::build_or_buy::BuildOrBuy>(),
     entry::<decline::Decline>(),
     entry::<lab_shares::tokens::LabTokens>(),
     entry::<lab_shares::LabShares>(),
@@ -79,4 +91,4 @@ pub const MODELS: &[Entry] = &[
 ];
 
 /// Variables that several models may compute, the first that can.
-pub const ALTERNATIVES: &[&str] = &["build_units_per_year"];
+pub const ALTERNATIVES: &[&str] = &["build_units_per_year", "decision", "decision_runner_up", "decision_margin_usd"];
