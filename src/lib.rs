@@ -25,4 +25,5 @@ pub mod summary;
 #[cfg(test)]
 mod trial;
 pub mod variable;
+pub mod vintage;
 pub mod wafer;

@@ -118,6 +118,16 @@ def test_every_shipped_card_can_come_out_both_ways(results: dict[str, ClaimResul
             "[[tables]]\nsays='x'\nby='decline_total'\nedges=[1]\nexpected=[1]\ntolerance=1\n[[evidence.for]]",
             "each of the 2 bins",
         ),
+        (
+            "[[evidence.for]]",
+            "[crossed]\nsays='x'\nover={decline_yaers=[1, 2]}\ncolumns={a='decline_total > 1'}\n[[evidence.for]]",
+            "did you mean 'decline_years'",
+        ),
+        (
+            "[[evidence.for]]",
+            "[crossed]\nsays='x'\nover={decline_years=[1]}\ncolumns={a='decline_total > 1'}\n[[evidence.for]]",
+            "two or more values",
+        ),
     ],
 )
 def test_a_card_that_is_wrong_is_refused_with_the_place(tmp_path: Path, old: str, new: str, complaint: str) -> None:
@@ -361,6 +371,23 @@ def test_variance_shares_of_a_product(tmp_path: Path) -> None:
         assert share.sign_turned_share == 0.0
 
 
+def test_every_combination_of_switches_is_a_row_of_a_table(tmp_path: Path) -> None:
+    text = CARD + (
+        '\n[crossed]\nsays = "by case"\nover = { decline_software_factor = [10, 50], decline_years = [1, 2] }\n'
+        'columns = { plain = "decline_total >= 100", fast = "decline_per_year >= 8" }\n'
+    )
+    crossed = _claims.run("toy", samples=4096, folder=folder_with(tmp_path, text)).crossed
+    assert crossed is not None
+    assert [values for values, _ in crossed.combinations] == [(10.0, 1.0), (10.0, 2.0), (50.0, 1.0), (50.0, 2.0)]
+    # Chip uniform on [1, 9]: 10 · chip reaches 100 never, 50 · chip above 2; in two years 8² = 64 above 6.4 and 1.28.
+    shares = [share for _, found in crossed.combinations for share in found]
+    assert shares == pytest.approx([0, 1, 0, 2.6 / 8, 7 / 8, 1, 7 / 8, 7.72 / 8], abs=2e-3)
+    low, high, above = crossed.summary("plain")
+    assert (low, above) == (0.0, 2)
+    assert high == pytest.approx(7 / 8, abs=2e-3)
+    assert "above one half in 2 of 4" in "\n".join(crossed.to_lines())
+
+
 def test_an_interval_stays_open_at_zero() -> None:
     never = DefinitionResult("none", "", "", 1000, 0, 0, None, None)
     assert never.standard_error == 0.0
@@ -437,6 +464,19 @@ def test_thresholds_come_out_again(results: dict[str, ClaimResult]) -> None:
                 assert reported == pytest.approx([threshold.expected], abs=threshold.tolerance), threshold.vary
                 checked += 1
     assert checked >= 3
+
+
+def test_crossed_tables_come_out_again(results: dict[str, ClaimResult]) -> None:
+    checked = 0
+    for result in results.values():
+        if result.crossed is None:
+            continue
+        for column, (low, high, above) in result.crossed.expected.items():
+            found = result.crossed.summary(column)
+            assert found[:2] == pytest.approx((low, high), abs=result.crossed.tolerance), column
+            assert found[2] == above, column
+            checked += 1
+    assert checked
 
 
 def test_by_variance_neither_time_nor_manufacturing_decides(results: dict[str, ClaimResult]) -> None:

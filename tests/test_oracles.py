@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import (
+from oracle import (, build, decision, decline, demand, die, fleet, lab, leverage, llm, package, programme, training
     build,
     cadence,
     decision,
@@ -174,6 +174,13 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "specialization": (specialization.evaluate, {}),
     "flexibility": (flexibility.market_price, {}),
     "flexibility_constant_price": (flexibility.constant_price, {}),
+    "lab_tokens": (lab.tokens, {}),
+    "lab_shares": (lab.shares, {}),
+    "lab": (lab.evaluate, {}),
+    "lab_generations": (lab.generations, {}),
+    "fleet_cost": (fleet.cost, {}),
+    "fleet_decline": (fleet.decline, {}),
+    "fleet_steady": (fleet.steady, {}),
 }
 
 
@@ -333,6 +340,55 @@ def test_age_of_the_price(seed: int) -> None:
     got = tapeout.evaluate(scenarios.frame_of(lines), "train_price_age_years")["train_price_age_years"]
     for line, age in zip(lines, got, strict=True):
         assert age == pytest.approx(training.price_age_years(line), rel=CLOSED, abs=0)
+
+
+# Shares that are another model's outputs have no typical range to be drawn from.
+LAB_LIMITS: dict[str, tuple[float, float]] = {
+    "lab_inference_share": (0.0, 1.2),
+    "lab_host_fee_share": (0.0, 0.1),
+    "lab_support_share": (0.0, 0.4),
+    "lab_training_share": (0.05, 3.0),
+    "lab_research_compute_share": (0.0, 0.5),
+    "lab_staff_share": (0.0, 0.3),
+    "lab_compute_growth_per_year": (0.01, 10.0),
+}
+GENERATION_LIMITS: dict[str, tuple[float, float]] = {
+    "lab_revenue_multiple": (0.0, 4.0),
+    "lab_contribution_margin": (-0.1, 0.9),
+}
+CLUSTER_LIMITS: dict[str, tuple[float, float]] = {
+    "fleet_opex_share": (0.01, 0.6),
+    "fleet_price_log_fall_per_year": (0.02, 1.5),
+    "fleet_vintage_log_fall_per_year": (0.02, 1.5),
+    "fleet_capex_usd": (1e6, 1e11),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "limits"), [("lab", LAB_LIMITS), ("lab_generations", GENERATION_LIMITS), ("fleet_steady", CLUSTER_LIMITS)]
+)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_ordinary_labs_and_clusters(model: str, limits: Limits, seed: int) -> None:
+    lines = scenarios.rows(np.random.default_rng(seed), scenarios.models()[model][0], 200, limits)
+    found = problems(model, lines, CASES[model][0], CLOSED)
+    assert not found, report(found)
+
+
+# ---------------------------------------------------------------- fleet
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_fleet(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    inputs, outputs = scenarios.models()["fleet"]
+    lines = scenarios.rows(generator, inputs, 60) + scenarios.rows(generator, inputs, 60, CLUSTER_LIMITS)
+    lines = [
+        override(generator, line, fleet.evaluate(line), outputs) if k % 4 == 0 else line for k, line in enumerate(lines)
+    ]
+    found = problems("fleet", lines, fleet.evaluate, MONTHLY)
+    assert not found, report(found)
 
 
 # ---------------------------------------------------------------- demand

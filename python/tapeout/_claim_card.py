@@ -130,6 +130,20 @@ class VarianceQuestion:
 
 
 @dataclass(frozen=True)
+class Crossed:
+    """Every combination of some switches on the headline's sweep, and what is asked of each.
+
+    `expected` has for a column the least and the largest P and in how many combinations P is above one half.
+    """
+
+    says: str
+    over: Mapping[str, tuple[Value, ...]]
+    columns: Mapping[str, Expression]
+    expected: Mapping[str, tuple[float, float, float]]
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
 class Evidence:
     """A finding for or against the claim."""
 
@@ -165,6 +179,7 @@ class Card:
     thresholds: tuple[Threshold, ...]
     tables: tuple[Table, ...]
     variance: VarianceQuestion | None
+    crossed: Crossed | None
     evidence_for: tuple[Evidence, ...]
     evidence_against: tuple[Evidence, ...]
 
@@ -360,6 +375,7 @@ class _Reader:
                 for index, entry in enumerate(table.get("tables", ()))
             ),
             variance=self.variance(table["variance"]) if "variance" in table else None,
+            crossed=self.crossed(table["crossed"]) if "crossed" in table else None,
             evidence_for=self.evidence("for"),
             evidence_against=self.evidence("against"),
         )
@@ -575,6 +591,30 @@ class _Reader:
             tolerance=self.tolerance("variance", entry),
         )
 
+    def crossed(self, entry: Any) -> Crossed:
+        self.known_keys("crossed", entry, ("says", "over", "columns", "expected", "tolerance"))
+        over: dict[str, tuple[Value, ...]] = {}
+        for name, values in entry.get("over", {}).items():
+            if not isinstance(values, list) or len(values) < 2:
+                raise self.refuse(f"crossed.over.{name}", f"a list of two or more values is wanted, not {values!r}")
+            over[name] = tuple(self.value(f"crossed.over.{name}", value) for value in values)
+        columns = {
+            name: self.expression(f"crossed.columns.{name}", text, condition=True)
+            for name, text in entry.get("columns", {}).items()
+        }
+        if not over or not columns:
+            raise self.refuse("crossed", "over and columns are wanted")
+        expected = {name: tuple(float(value) for value in values) for name, values in entry.get("expected", {}).items()}
+        if not set(expected) <= set(columns) or any(len(values) != 3 for values in expected.values()):
+            raise self.refuse("crossed.expected", "for a column [least P, largest P, combinations above 0.5] is wanted")
+        return Crossed(
+            says=self.text("crossed", entry, "says"),
+            over=over,
+            columns=columns,
+            expected=expected,  # type: ignore[arg-type]
+            tolerance=self.tolerance("crossed", entry),
+        )
+
     def evidence(self, side: str) -> tuple[Evidence, ...]:
         entries = self.table.get("evidence", {}).get(side, ())
         if not entries:
@@ -645,6 +685,11 @@ class _Reader:
                     raise self.refuse(
                         "variance.groups", f"{unknown[0]!r} is not drawn{nearest(unknown[0], card.drawn)}"
                     )
+        if card.crossed:
+            for name, expression in card.crossed.columns.items():
+                check(f"crossed.columns.{name}", expression)
+            if unknown := sorted(set(card.crossed.over) - known):
+                raise self.refuse("crossed.over", f"unknown name {unknown[0]!r}{nearest(unknown[0], known)}")
         # What another card's sweep brings along is that card's to read.
         brought = set(root.drawn) | set(root.assumed) if root else set()
         if unread := sorted(given - self.variables - read - brought):
@@ -664,7 +709,7 @@ _CARD_KEYS = frozenset(
     {"id", "statement", "said_by", "attribution", "caution", "models", "headline", "predicate", "drivers_of", "sweep"}
     | {"reuse"}
     | {"sweep_definition", "thresholds", "assume", "uncertain", "correlate", "derive", "variants", "definitions"}
-    | {"companions", "tables", "variance", "evidence"}
+    | {"companions", "tables", "variance", "crossed", "evidence"}
 )
 
 

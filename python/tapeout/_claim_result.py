@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tapeout._claim_card import Evidence
+from tapeout._claim_card import Evidence, Value
 
 _Z95_TWO_SIDED = 1.959963984540054
 
@@ -182,6 +182,37 @@ class VarianceResult:
 
 
 @dataclass(frozen=True)
+class CrossedResult:
+    """P of each column under every combination of the switches."""
+
+    says: str
+    over: tuple[str, ...]
+    columns: tuple[str, ...]
+    predicates: tuple[str, ...]
+    rows: int
+    combinations: tuple[tuple[tuple[Value, ...], tuple[float, ...]], ...]
+    expected: Mapping[str, tuple[float, float, float]]
+    tolerance: float | None
+
+    def summary(self, column: str) -> tuple[float, float, int]:
+        """The least and the largest P of a column, and in how many combinations it is above one half."""
+        shares = [found[self.columns.index(column)] for _, found in self.combinations]
+        return min(shares), max(shares), sum(share > 0.5 for share in shares)
+
+    def to_lines(self) -> list[str]:
+        """The table as printed."""
+        cells = [[*self.columns, *self.over]]
+        cells += [[*(_share(share) for share in found), *map(word, values)] for values, found in self.combinations]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+        for column, predicate in zip(self.columns, self.predicates, strict=True):
+            low, high, above = self.summary(column)
+            between = f"{_share(low)} to {_share(high)}, above one half in {above} of {len(self.combinations)}"
+            lines.append(f"{column} ({predicate}): {between}")
+        return lines
+
+
+@dataclass(frozen=True)
 class ClaimResult:
     """What a card's sweep says about its claim."""
 
@@ -199,6 +230,7 @@ class ClaimResult:
     thresholds: tuple[ThresholdResult, ...]
     drivers: tuple[Driver, ...]
     variance: VarianceResult | None
+    crossed: CrossedResult | None
     evidence_for: tuple[Evidence, ...]
     evidence_against: tuple[Evidence, ...]
 
@@ -267,6 +299,13 @@ class ClaimResult:
                     )
                 )
                 rows.append(("variance", share.name, "sign_turned_share", share.sign_turned_share, None, None, None))
+        if self.crossed is not None:
+            for values, found in self.crossed.combinations:
+                name = ", ".join(f"{key}={word(value)}" for key, value in zip(self.crossed.over, values, strict=True))
+                rows += [
+                    ("crossed", name, column, share, None, None, None)
+                    for column, share in zip(self.crossed.columns, found, strict=True)
+                ]
         schema = ["part", "name", "measure", "value", "standard_error", "expected", "tolerance"]
         types = dict.fromkeys(schema[:3], pl.String) | dict.fromkeys(schema[3:], pl.Float64)
         frame = pl.DataFrame(rows, schema=types, orient="row")
@@ -303,6 +342,9 @@ class ClaimResult:
                     f"      {share.name}: {share.total_index:.3f} ± {share.standard_error:.1g} of the variance, "
                     f"turns the sign in {share.sign_turned_share:.1%} of rows"
                 )
+        if self.crossed is not None:
+            lines.append(f"  {self.crossed.says} (P over {self.crossed.rows:,} scenarios):")
+            lines.extend(f"    {line}" for line in self.crossed.to_lines())
         if self.thresholds:
             lines.append("  what would have to be true, the other inputs at their median:")
         for threshold in self.thresholds:
@@ -327,6 +369,11 @@ class ClaimResult:
 
     def __str__(self) -> str:
         return self.to_text()
+
+
+def word(value: Value) -> str:
+    """A switch's value as printed."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _share(p: float) -> str:

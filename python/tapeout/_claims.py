@@ -36,6 +36,7 @@ from tapeout._claim_result import (
     BinResult,
     ClaimResult,
     CompanionResult,
+    CrossedResult,
     DefinitionResult,
     Driver,
     Flip,
@@ -139,6 +140,7 @@ class _Running:
     bins: list[list[_Tally]]
     companions: tuple[CompanionResult, ...] = ()
     drivers: tuple[Driver, ...] = ()
+    crossed: CrossedResult | None = None
 
 
 def _run_family(cards: list[Card], samples: int, seed: int, step: Callable[[], None]) -> list[ClaimResult]:
@@ -178,6 +180,7 @@ def _run_family(cards: list[Card], samples: int, seed: int, step: Callable[[], N
             if survey:
                 one.companions = tuple(_summarize(batch, one.card, companion) for companion in one.card.companions)
                 one.drivers = _drivers(batch, one.card)
+                one.crossed = _cross(batch, one.card)
         step()
     results = []
     for one in running:
@@ -242,6 +245,7 @@ def _result(one: _Running, samples: int, seed: int) -> ClaimResult:
         thresholds=tuple(_search(card, threshold) for threshold in card.thresholds),
         drivers=one.drivers,
         variance=_variance(card, card.variance, samples, seed) if card.variance else None,
+        crossed=one.crossed,
         evidence_for=card.evidence_for,
         evidence_against=card.evidence_against,
     )
@@ -442,6 +446,35 @@ def _summarize(batch: _Batch, card: Card, companion: Companion) -> CompanionResu
         expected=companion.expected,
         expected_mean=companion.expected_mean,
         tolerance=companion.tolerance,
+    )
+
+
+def _cross(batch: _Batch, card: Card) -> CrossedResult | None:
+    """Each combination of the switches, on the headline's sweep."""
+    if card.crossed is None:
+        return None
+    crossed = card.crossed
+    found = []
+    for values in itertools.product(*crossed.over.values()):
+        change = Change(assume=tuple(zip(crossed.over, values, strict=True)))
+        definition = replace(card.definitions[card.headline], change=change)
+        only = replace(card, definitions={card.headline: definition})
+        for predicate in crossed.columns.values():
+            batch.need(only, card.headline, predicate)
+        shares = []
+        for predicate in crossed.columns.values():
+            answer = batch.values(only, card.headline, predicate)
+            shares.append(int(answer.sum() or 0) / len(answer))
+        found.append((values, tuple(shares)))
+    return CrossedResult(
+        says=crossed.says,
+        over=tuple(crossed.over),
+        columns=tuple(crossed.columns),
+        predicates=tuple(predicate.text for predicate in crossed.columns.values()),
+        rows=batch.draws.height,
+        combinations=tuple(found),
+        expected=crossed.expected,
+        tolerance=crossed.tolerance,
     )
 
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tapeout._claim_result import ClaimResult, ThresholdResult
+from tapeout._claim_result import ClaimResult, ThresholdResult, word
 from tapeout.declarations import KEYS, declared
 
 if TYPE_CHECKING:
@@ -139,6 +139,17 @@ def claim(result: ClaimResult) -> None:
         verdict = "it holds" if result.variance.holds else "it does not hold"
         out.print(f"\nAs a share of variance {verdict}: {escape(result.variance.says)}")
         out.print(table)
+    if result.crossed is not None:
+        crossed = result.crossed
+        out.print(f"\n[bold]{escape(crossed.says)}[/] (P over {crossed.rows:,} scenarios)")
+        table = _table(None, *crossed.columns, *crossed.over, right=crossed.columns)
+        for values, found in crossed.combinations:
+            table.add_row(*(f"{share:.3f}" for share in found), *(word(value) for value in values))
+        out.print(table)
+        for column, predicate in zip(crossed.columns, crossed.predicates, strict=True):
+            low, high, above = crossed.summary(column)
+            between = f"{low:.3f} to {high:.3f}, above one half in {above} of {len(crossed.combinations)}"
+            out.print(f"{escape(column)} ({escape(predicate)}): {between}")
     if result.thresholds:
         out.print("\n[bold]What would have to be true[/] (the other inputs at their median)")
         table = _table(None, "input", "true", "searched", "unit, source")
@@ -171,7 +182,10 @@ def _flips(threshold: ThresholdResult) -> str:
 
 def _source(name: str) -> str:
     variable = declared().get(name)
-    return "" if variable is None else f"{variable.unit}; {variable.basis}: {variable.source}"
+    if variable is None:
+        return ""
+    computed = variable.source == "computed"
+    return variable.unit if computed else f"{variable.unit}; {variable.basis}: {variable.source}"
 
 
 def claims_total(results: Sequence[ClaimResult], seconds: float) -> None:

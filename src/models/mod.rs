@@ -10,9 +10,16 @@ pub mod die;
 pub mod die_shape;
 pub mod expansion;
 pub mod expansion_threshold;
+pub mod fleet;
+pub mod fleet_cost;
+pub mod fleet_decline;
+pub mod fleet_steady;
 pub mod flexibility;
 pub mod flexibility_constant_price;
 pub mod inference;
+pub mod lab;
+pub mod lab_generations;
+pub mod lab_shares;
 pub mod leverage;
 pub mod leverage_beside;
 pub mod llm;
@@ -113,6 +120,14 @@ pub const MODELS: &[Entry] = &[
     entry::<specialization::Specialization>(),
     entry::<flexibility::Flexibility>(),
     entry::<flexibility_constant_price::FlexibilityConstantPrice>(),
+    entry::<lab_shares::tokens::LabTokens>(),
+    entry::<lab_shares::LabShares>(),
+    entry::<lab::Lab>(),
+    entry::<lab_generations::LabGenerations>(),
+    entry::<fleet_cost::FleetCost>(),
+    entry::<fleet_decline::FleetDecline>(),
+    entry::<fleet::Fleet>(),
+    entry::<fleet_steady::FleetSteady>(),
 ];
 
 /// Variables that several models may compute, the first that can.
