@@ -22,7 +22,7 @@ from polars.testing import assert_frame_equal
 
 import scenarios
 import tapeout
-from oracle import (, build, common, decline, demand, die, fleet, lab, leverage, package, programme, training
+from oracle import (
     build,
     cadence,
     common,
@@ -30,16 +30,16 @@ from oracle import (, build, common, decline, demand, die, fleet, lab, leverage,
     demand,
     die,
     expansion,
+    fleet,
+    flexibility,
     inference,
+    lab,
     leverage,
     package,
     programme,
     scaling,
-    speed,
-    flexibility,
-    package,
-    programme,
     specialization,
+    speed,
     training,
 )
 from scenarios import Row
@@ -50,14 +50,12 @@ from test_oracles import (
     INTEGRAL,
     LAB_LIMITS,
     LARGEST,
+    SPECIAL_LIMITS,
     build_oracle,
     build_rows,
     counted,
     dual_oracle,
     dual_rows,
-    SPECIAL_LIMITS,
-    build_oracle,
-    build_rows,
     full_die,
     override,
     passed_over,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import (, build, decision, decline, demand, die, fleet, lab, leverage, llm, package, programme, training
+from oracle import (
     build,
     cadence,
     decision,
@@ -26,17 +26,17 @@ from oracle import (, build, decision, decline, demand, die, fleet, lab, leverag
     demand,
     die,
     expansion,
+    fleet,
+    flexibility,
     inference,
+    lab,
     leverage,
     llm,
     package,
     programme,
     scaling,
-    speed,
-    flexibility,
-    package,
-    programme,
     specialization,
+    speed,
     training,
 )
 from scenarios import Row
@@ -290,6 +290,8 @@ def test_sizes_of_language_models(seed: int) -> None:
         override(generator, line, llm.evaluate(line), outputs) if k % 4 == 1 else line for k, line in enumerate(lines)
     ]
     found = problems("llm_size", lines, llm.evaluate, CLOSED)
+
+
 @settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
 def test_specialized_chips_at_prices_of_chips(seed: int) -> None:

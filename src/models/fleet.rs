@@ -26,7 +26,6 @@
 
 use crate::finance::{MONTHS_PER_YEAR, deferred_annuity, present_value_of_flow};
 use crate::market::{HORIZON, HORIZON_MONTHS};
-use crate::number::Number;
 use crate::saving::months;
 use crate::variable::{HUGE, INFINITE, NONE, model};
 use crate::vintage::{FleetBook, FleetStatus, Scarcity, book_share, life_years, value};
