@@ -290,6 +290,7 @@ def test_sizes_of_language_models(seed: int) -> None:
         override(generator, line, llm.evaluate(line), outputs) if k % 4 == 1 else line for k, line in enumerate(lines)
     ]
     found = problems("llm_size", lines, llm.evaluate, CLOSED)
+    assert not found, report(found)
 
 
 @settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
