@@ -54,7 +54,7 @@ fn flow_after_shift<N: Number>(discount: N, shift: N, length: N) -> N {
     shift * N::select(small, series, flow / divisor)
 }
 
-/// What a chip gains per unit of speed-up before and after the shift, and what it makes without one.
+/// What a chip makes after the shift: per unit of its speed-up, or with `replaced` whatever that was.
 #[inline(always)]
 fn captured<N: Number>(rule: CaptureRule, gain: N, capture: N) -> N {
     match rule {
