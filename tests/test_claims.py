@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -256,7 +257,8 @@ def test_p_is_the_share_of_rows_and_scenarios_are_evaluated_once(tmp_path: Path,
     assert plain.probability == pytest.approx(0.47118, abs=0.004)
     assert tenfold.probability == 1.0
     assert no_software.probability == 0.0
-    assert counted.count(4096) == 2
+    # Two scenarios; then the headline again, as it is and with each of its two inputs drawn anew.
+    assert counted.count(4096) == 2 + 3
 
 
 def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +292,7 @@ def test_without_a_flip_the_card_states_the_bounds(tmp_path: Path) -> None:
     result = _claims.run("toy", samples=64, folder=folder_with(tmp_path, text))
     assert result.thresholds[0].flips == ()
     assert result.thresholds[0].throughout is False
-    assert "decline_chip_factor (no-software): false throughout, between 1 and 9" in result.to_text()
+    assert "decline_chip_factor (no-software)  nowhere  1 to 9" in result.to_text()
 
 
 def test_every_flip_is_found_and_reported_in_the_unit_asked(tmp_path: Path) -> None:
@@ -309,11 +311,21 @@ def test_what_is_assumed_can_be_varied_too(tmp_path: Path) -> None:
     assert [flip.value for flip in flips] == pytest.approx([1.0], rel=1e-7)
 
 
-def test_drivers_come_by_rank_correlation_with_their_basis(tmp_path: Path) -> None:
-    drivers = _claims.run("toy", samples=4096, folder=folder_with(tmp_path, CARD)).drivers
+def test_drivers_are_what_decides_the_verdict(tmp_path: Path) -> None:
+    drivers = _claims.run("toy", samples=16_384, folder=folder_with(tmp_path, CARD)).drivers
     assert [driver.name for driver in drivers] == ["decline_chip_factor", "decline_software_factor"]
-    assert drivers[0].rank_correlation > drivers[1].rank_correlation > 0
     assert [driver.basis for driver in drivers] == ["judgement", "measured"]
+    chips, software = (driver.rank_correlation for driver in drivers)
+    assert chips is not None
+    assert software is not None
+    assert chips > software > 0
+    # The verdict on a grid of quantiles of both: its variance within a row or column, over the whole.
+    u = (np.arange(2000) + 0.5) / 2000
+    triangle = np.where(u < 0.5, 10 + 10 * np.sqrt(2 * u), 30 - 10 * np.sqrt(2 * (1 - u)))
+    true = np.outer(1 + 8 * u, triangle) >= 100
+    whole = true.mean() * (1 - true.mean())
+    for driver, given in zip(drivers, (true.mean(axis=0), true.mean(axis=1)), strict=True):
+        assert driver.total_index == pytest.approx((given * (1 - given)).mean() / whole, abs=0.02)
 
 
 def test_a_comparison_of_variants_reads_both(tmp_path: Path) -> None:
@@ -347,9 +359,9 @@ def test_a_table_counts_the_rows_of_each_bin(tmp_path: Path) -> None:
     assert halved.bins[0].true_rows == 0
     assert [part.name for part in chips.bins] == ["below 3", "3 to 4", "4 to 5", "5 to 20", "20 or more"]
     page = result.to_text()
-    assert "P(true) by chips:" in page
-    assert "P(true) (halved) by chips:" in page
-    assert "no scenario" in page
+    assert "P(true) by chips" in page
+    assert "P(true) (halved) by chips" in page
+    assert "0.0%  20 or more" in page
     frame = result.to_frame().filter(pl.col("part") == "table")
     assert frame.height == 7
     assert frame["measure"][0] == "plain: below 3"
@@ -385,7 +397,6 @@ def test_every_combination_of_switches_is_a_row_of_a_table(tmp_path: Path) -> No
     low, high, above = crossed.summary("plain")
     assert (low, above) == (0.0, 2)
     assert high == pytest.approx(7 / 8, abs=2e-3)
-    assert "above one half in 2 of 4" in "\n".join(crossed.to_lines())
 
 
 def test_an_interval_stays_open_at_zero() -> None:
@@ -499,7 +510,7 @@ def test_a_result_is_a_frame_and_a_page(results: dict[str, ClaimResult]) -> None
         assert (first["claim"], first["part"], first["name"]) == (result.id, "definition", result.headline.name)
         assert first["value"] == result.headline.probability
         page = result.to_text()
-        assert result.statement in page
+        assert result.statement in " ".join(page.split())
         assert all(one.name in page for one in result.definitions)
         if result.turned_by:
             assert page.index("depends on the definition") < page.index("P(true)")

@@ -146,10 +146,14 @@ class ThresholdResult:
 
 @dataclass(frozen=True)
 class Driver:
-    """Rank correlation of an uncertain input with what the card's answer hangs on."""
+    """How much of the verdict an input decides, and its rank correlation with what the answer hangs on.
+
+    `total_index` is the total Sobol index of the verdict; None where it is the same on all rows. Choices have no ranks.
+    """
 
     name: str
-    rank_correlation: float
+    total_index: float | None
+    rank_correlation: float | None
     basis: str
     source: str
 
@@ -199,18 +203,6 @@ class CrossedResult:
         shares = [found[self.columns.index(column)] for _, found in self.combinations]
         return min(shares), max(shares), sum(share > 0.5 for share in shares)
 
-    def to_lines(self) -> list[str]:
-        """The table as printed."""
-        cells = [[*self.columns, *self.over]]
-        cells += [[*(_share(share) for share in found), *map(word, values)] for values, found in self.combinations]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
-        for column, predicate in zip(self.columns, self.predicates, strict=True):
-            low, high, above = self.summary(column)
-            between = f"{_share(low)} to {_share(high)}, above one half in {above} of {len(self.combinations)}"
-            lines.append(f"{column} ({predicate}): {between}")
-        return lines
-
 
 @dataclass(frozen=True)
 class ClaimResult:
@@ -250,7 +242,7 @@ class ClaimResult:
 
     def to_frame(self) -> pl.DataFrame:
         """One number a row: claim, part, name, measure, value, standard_error, expected, tolerance."""
-        rows: list[tuple[str, str, str, float, float | None, float | None, float | None]] = []
+        rows: list[tuple[str, str, str, float | None, float | None, float | None, float | None]] = []
         for one in self.definitions:
             rows.append(
                 ("definition", one.name, "p_true", one.probability, one.standard_error, one.expected, one.tolerance)
@@ -283,6 +275,7 @@ class ClaimResult:
                     ("threshold", threshold.vary, measure, flip.reported, None, threshold.expected, threshold.tolerance)
                 )
         for driver in self.drivers:
+            rows.append(("driver", driver.name, "total_index", driver.total_index, None, None, None))
             rows.append(("driver", driver.name, "rank_correlation", driver.rank_correlation, None, None, None))
         if self.variance is not None:
             tolerance = self.variance.tolerance
@@ -312,60 +305,10 @@ class ClaimResult:
         return frame.select(pl.lit(self.id).alias("claim"), pl.all())
 
     def to_text(self) -> str:
-        """The card as printed: P, what turns it, what would have to be true, what it hangs on, evidence."""
-        lines = [f"{self.id}: {self.statement}", f"  said by: {self.said_by} ({self.attribution})"]
-        if self.turned_by:
-            lines.append(f"  the verdict depends on the definition: {', '.join(self.turned_by)} turn it")
-        if self.caution:
-            lines.append(f"  {self.caution}")
-        lines.append(f"  P(true) under these ranges, {self.samples:,} scenarios, headline first:")
-        for one in self.definitions:
-            low, high = one.interval
-            undefined = f", {one.undefined_rows:,} rows undefined" if one.undefined_rows else ""
-            between = f"95 % {_share(low)} to {_share(high)}{undefined}"
-            lines.append(
-                f"    {_share(one.probability)} ± {one.standard_error:.1g} ({between})  {one.name}: {one.says}"
-            )
-        for table in self.tables:
-            under = "" if table.definition == self.headline.name else f" ({table.definition})"
-            lines.append(f"  P(true){under} {table.says}:")
-            total = sum(part.rows for part in table.bins)
-            width = max(len(part.name) for part in table.bins)
-            for part in table.bins:
-                chance = f"{_share(part.probability)} ± {part.standard_error:.1g}" if part.rows else "no scenario"
-                lines.append(f"    {part.name:<{width}}  {chance}  ({part.rows / max(total, 1):.1%} of scenarios)")
-        if self.variance is not None:
-            verdict = "holds" if self.variance.holds else "does not hold"
-            lines.append(f"    by variance share it {verdict}: {self.variance.says}")
-            for share in self.variance.groups:
-                lines.append(
-                    f"      {share.name}: {share.total_index:.3f} ± {share.standard_error:.1g} of the variance, "
-                    f"turns the sign in {share.sign_turned_share:.1%} of rows"
-                )
-        if self.crossed is not None:
-            lines.append(f"  {self.crossed.says} (P over {self.crossed.rows:,} scenarios):")
-            lines.extend(f"    {line}" for line in self.crossed.to_lines())
-        if self.thresholds:
-            lines.append("  what would have to be true, the other inputs at their median:")
-        for threshold in self.thresholds:
-            lines.append(f"    {_threshold_text(threshold, self.headline.name)}")
-        if self.drivers:
-            lines.append(f"  what it hangs on (rank correlation with {self.drivers_of}):")
-        for driver in self.drivers:
-            said = driver.source.removeprefix(driver.basis).lstrip(":;, ")
-            lines.append(f"    {driver.name} {driver.rank_correlation:+.2f} ({driver.basis}: {said})")
-        if self.companions:
-            lines.append("  beside it:")
-        for companion in self.companions:
-            points = ", ".join(f"{_percent(level)} {value:.4g}" for level, value in companion.quantiles.items())
-            infinite = (
-                f", infinite in {companion.infinite_rows / companion.rows:.1%}" if companion.infinite_rows else ""
-            )
-            lines.append(f"    {companion.name}: {points}, mean {companion.mean:.4g}{infinite}")
-        for side, findings in (("for", self.evidence_for), ("against", self.evidence_against)):
-            lines.append(f"  evidence {side}:")
-            lines.extend(f"    {finding.says} [{finding.source}]" for finding in findings)
-        return "\n".join(lines)
+        """The card as `tapeout claims` prints it."""
+        from tapeout import report
+
+        return report.claim_text(self)
 
     def __str__(self) -> str:
         return self.to_text()
@@ -386,12 +329,3 @@ def _amount(x: float) -> str:
 
 def _percent(level: float) -> str:
     return f"p{100 * level:02g}"
-
-
-def _threshold_text(threshold: ThresholdResult, headline: str) -> str:
-    under = "" if threshold.definition == headline else f" ({threshold.definition})"
-    between = f"between {threshold.low:.4g} and {threshold.high:.4g}"
-    if not threshold.flips:
-        answer = "true" if threshold.throughout else "false"
-        return f"{threshold.vary}{under}: {answer} throughout, {between}"
-    return f"{threshold.vary}{under}: true {threshold.where()}, searched {between}"
