@@ -142,9 +142,9 @@ pub mod coefficients {
         params_exponent: 0.34,
         tokens_exponent: 0.28,
     };
-    /// Sardana and Frankle 2023, section 2: Hoffmann's fit with another digit of the exponents.
+    /// Sardana and Frankle 2023, arXiv 2401.00448: the same with one more digit of the exponents.
     const SARDANA: Fit = Fit { params_exponent: 0.336, tokens_exponent: 0.283, ..HOFFMANN };
-    /// Besiroglu et al. 2024, table 1, with the exponents of the code published with it.
+    /// Besiroglu et al. 2024, in the digits of the notebook published with it.
     const BESIROGLU: Fit = Fit {
         irreducible_loss: 1.8172,
         params_coefficient: 482.01,
