@@ -47,6 +47,37 @@ pub fn book_share<N: Number>(book: FleetBook, age: N, life_years: N, rate: N) ->
     }
 }
 
+/// The year end at which books exceed the market value most, the first of equals.
+#[derive(Clone, Copy)]
+pub struct Excess<N> {
+    pub market: N,
+    pub book: N,
+    pub largest: N,
+    year: N,
+}
+
+impl<N: Number> Excess<N> {
+    #[inline(always)]
+    pub fn none() -> Self {
+        let never = N::of(f64::INFINITY);
+        Excess { market: N::zero(), book: N::zero(), largest: -never, year: never }
+    }
+    #[inline(always)]
+    pub fn look(&mut self, year: N, market: N, book: N) {
+        let excess = book - market;
+        let larger = self.largest.lt(excess);
+        self.market = N::select(larger, market, self.market);
+        self.book = N::select(larger, book, self.book);
+        self.year = N::select(larger, year, self.year);
+        self.largest = N::select(larger, excess, self.largest);
+    }
+    /// Infinite where they never do.
+    #[inline(always)]
+    pub fn year(&self) -> N {
+        N::select(N::zero().lt(self.largest), self.year, N::of(f64::INFINITY))
+    }
+}
+
 /// Scarcity at the month ends of a machine's age: two shares, of the path's beginning and of a shock, whose logarithms
 /// fade with one half-life. The machine is bought in some month of the path.
 #[derive(Clone, Copy)]
@@ -125,7 +156,7 @@ mod tests {
         let share = core_math::expm1(1.0);
         let mut path = Scarcity::new(share, share, 1.0, 2.5, 2.0);
         let near = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-6, "{found}"); // digits printed
-        near(path.log(), 0.707_107);
+        near(path.log(), core_math::rsqrt(2.0));
         path.step(1.0);
         near(path.log(), 0.5);
         path.step(2.0);

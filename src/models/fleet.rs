@@ -28,7 +28,7 @@ use crate::finance::{MONTHS_PER_YEAR, deferred_annuity, present_value_of_flow};
 use crate::market::{HORIZON, HORIZON_MONTHS};
 use crate::saving::months;
 use crate::variable::{HUGE, INFINITE, NONE, model};
-use crate::vintage::{FleetBook, FleetStatus, Scarcity, book_share, life_years, value};
+use crate::vintage::{Excess, FleetBook, FleetStatus, Scarcity, book_share, life_years, value};
 
 const _: () = assert!(HORIZON == 120, "the page says 120 months");
 const YEARS: usize = 10;
@@ -219,7 +219,7 @@ model! {
         let mut asked_worth = worth;
         let mut k = HORIZON;
         loop {
-            if k % MONTHS == 0 {
+            if k.is_multiple_of(MONTHS) {
                 market_by[k / MONTHS] = worth.save();
             }
             if given.wanted.fleet_value_at_age_share {
@@ -238,10 +238,7 @@ model! {
         let survival = -x.fleet_failure_per_year;
 
         // Year ends: market value against books.
-        let mut market_then = N::zero();
-        let mut book_then = N::zero();
-        let mut largest = N::of(-INFINITE);
-        let mut year_then = N::of(INFINITE);
+        let mut excess = Excess::none();
         let mut first_year = N::of(INFINITE);
         let mut k = 1;
         while k <= YEARS {
@@ -249,29 +246,23 @@ model! {
             let year = N::of(k as f64);
             let market = N::restore(market_by[k]) * (survival * year).exp() / cost;
             let book = book_share(x.fleet_book, year, x.fleet_book_life_years, rate);
-            let gap = book - market;
-            let larger = largest.lt(gap);
-            market_then = N::select(larger, market, market_then);
-            book_then = N::select(larger, book, book_then);
-            year_then = N::select(larger, year, year_then);
-            largest = N::select(larger, gap, largest);
-            let written_down = x.fleet_writedown_trigger_share.lt(gap);
+            excess.look(year, market, book);
+            let written_down = x.fleet_writedown_trigger_share.lt(book - market);
             first_year = first_year.min(N::select(written_down, year, N::of(INFINITE)));
             k += 1;
         }
-        let fleet_market_value_share = given.fleet_market_value_share(N::select(bounded, market_then, unknown));
-        let fleet_book_value_share = given.fleet_book_value_share(N::select(bounded, book_then, unknown));
+        let fleet_market_value_share = given.fleet_market_value_share(N::select(bounded, excess.market, unknown));
+        let fleet_book_value_share = given.fleet_book_value_share(N::select(bounded, excess.book, unknown));
         let fleet_stranded_share =
             given.fleet_stranded_share((fleet_book_value_share - fleet_market_value_share).positive_part());
         let fleet_stranded_usd = given.fleet_stranded_usd(x.fleet_capex_usd * fleet_stranded_share);
-        let writedown_year = N::select(N::zero().lt(largest), year_then, N::of(INFINITE));
 
         let asked_years = x.fleet_age_months / MONTHS_PER_YEAR;
         let asked_share = asked_worth * (survival * asked_years).exp() / cost;
         Outputs {
             fleet_foreseen_decline_per_year, fleet_market_value_share, fleet_book_value_share, fleet_stranded_share,
             fleet_stranded_usd, fleet_economic_life_years,
-            fleet_writedown_year: N::select(bounded, writedown_year, unknown),
+            fleet_writedown_year: N::select(bounded, excess.year(), unknown),
             fleet_first_writedown_year: N::select(bounded, first_year, unknown),
             fleet_npv_share: N::select(bounded, worth / cost - 1.0, unknown),
             fleet_rent_ratio: (asked_log - bought_log).exp(),
@@ -388,10 +379,9 @@ mod tests {
         };
         // Without scarcity a new machine earns just its cost. Straight instead of exponential within the last month.
         near(life(&[], &limited), life(&[], &[]), 1e-3);
-        // At a lasting scarcity of 0.2: 1.2 q - 0.106 = 1.5^t · 0.2 q, q = 0.7^t. At t = 4 0.1821 > 0.2431 fails, at
-        // t = 3 0.3056 > 0.2315 holds; at 3.61 1.2 · 0.27593 - 0.106 = 0.22512, 0.2 · 4.32171 · 0.27593 = 0.23850; at 3.5
-        // 0.23833 and 0.23711. Between: 3.509.
-        near(life(&[("fleet_scarcity_share", 0.2)], &limited), 3.509, 2e-3);
+        // At a lasting scarcity of 0.2: 1.2 q - 0.106 = 1.5^t · 0.2 q, q = 0.7^t. At t = 3.5 0.238369 against 0.237243, at 4
+        // 0.182120 against 0.243101; they meet at 3.508395.
+        near(life(&[("fleet_scarcity_share", 0.2)], &limited), 3.508_395, 3e-4); // the chord of a month: (D″/D′) / 12² / 8
         assert!(life(&[("fleet_scarcity_share", 0.2)], &[]) > 6.7);
     }
 

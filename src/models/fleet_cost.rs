@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_gigawatt_by_hand() {
-        // CRF 0.242566 over 5 years, 0.112996 over 14: 6.185 + 1.412 + 0.9 = 8.498 bn; 0.9 / 8.498 = 0.1059.
+        // CRF 0.242586 over 5 years, 0.112977 over 14: 6.186 + 1.412 + 0.9 = 8.498 bn; 0.9 / 8.498 = 0.1059.
         let answers = evaluate::<FleetCost>(&GIGAWATT, &[]);
         assert_eq!(answers["fleet_capex_usd"], 38e9);
         assert!((answers["fleet_cost_usd_per_year"] / 1e9 - 8.498).abs() < 2e-3); // digits printed
