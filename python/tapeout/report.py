@@ -151,7 +151,9 @@ def claim(result: ClaimResult, console: Console | None = None) -> None:
     if result.crossed is not None:
         crossed = result.crossed
         out.print(f"\n[bold]{escape(crossed.says)}[/] (P over {crossed.rows:,} scenarios)")
-        table = _table(None, *crossed.columns, *crossed.over, right=crossed.columns)
+        table = _table(
+            None, *crossed.columns, *(name.replace("_", " ") for name in crossed.over), right=crossed.columns
+        )
         for values, found in crossed.combinations:
             table.add_row(*(f"{share:.3f}" for share in found), *(word(value) for value in values))
         out.print(table)
