@@ -142,3 +142,27 @@ pub const ALTERNATIVES: &[&str] = &[
     "llm_params",
     "train_tokens",
 ];
+
+/// The model that CONTRIBUTING.md shows.
+#[cfg(test)]
+#[path = "../../tests/fixtures/example_model.rs"]
+#[allow(dead_code, reason = "its outputs are stored, but it is in no plan")]
+mod example;
+
+#[cfg(test)]
+mod tests {
+    use super::{MODELS, entry, example::Rented};
+    use crate::plan::Registry;
+    use crate::trial::evaluate;
+
+    #[test]
+    fn the_example_of_a_model_works_as_shown() {
+        let guide = include_str!("../../CONTRIBUTING.md");
+        assert!(guide.contains(include_str!("../../tests/fixtures/example_model.rs")), "CONTRIBUTING.md shows another");
+        let answers = evaluate::<Rented>(&[("train_chip_hours", 1e6), ("rented_usd_per_hour", 2.5)], &[]);
+        assert_eq!(answers["rented_cost_usd"].to_bits(), 2.5e6_f64.to_bits());
+        // Its row in the registry: names, units and wiring are checked there.
+        let registry = Registry::new([MODELS, &[entry::<Rented>()]].concat().leak());
+        assert!(registry.ids.contains_key("rented_cost_usd"));
+    }
+}
