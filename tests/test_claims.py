@@ -227,8 +227,12 @@ def test_names_are_read_with_their_variants() -> None:
     assert Expression("min(a, b@x) > 2 * a").names() == {Name("a"), Name("b", "x")}
 
 
-def test_importing_the_package_does_not_import_scipy() -> None:
-    program = "import sys, tapeout, tapeout._claims; sys.exit('scipy' in sys.modules)"
+@pytest.mark.parametrize(
+    ("imported", "heavy"),
+    [("tapeout", "polars"), ("tapeout.cli", "polars"), ("tapeout.cli", "rich.table"), ("tapeout._claims", "scipy")],
+)
+def test_an_import_loads_what_it_needs(imported: str, heavy: str) -> None:
+    program = f"import sys, {imported}; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
