@@ -2,6 +2,7 @@
 
 from tapeout._claims import claims
 from tapeout._compare import compare
+from tapeout._explain import Explanation, explain
 from tapeout._gradient import gradient, kinks
 from tapeout._portfolio import Portfolio, portfolio
 from tapeout._screen import screen
@@ -33,6 +34,7 @@ from tapeout.sweep import Summary, Sweep
 
 __all__ = [
     "Distribution",
+    "Explanation",
     "InternalError",
     "InvalidDistribution",
     "InvalidInput",
@@ -46,6 +48,7 @@ __all__ = [
     "compare",
     "empirical",
     "evaluate",
+    "explain",
     "exponential",
     "expr",
     "from_salib",
