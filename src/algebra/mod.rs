@@ -63,7 +63,7 @@ macro_rules! shared {
     ($($name:literal)*) => { &[$((concat!("src/", $name), page!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/", $name)))),*] };
 }
 /// Files of equations that several models share.
-const SHARED: &[(&str, &str)] = shared!["variable.rs" "finance.rs" "launch.rs" "market.rs" "risk.rs" "saving.rs" "own_flow.rs" "defects.rs" "wafer.rs"];
+const SHARED: &[(&str, &str)] = shared!["variable.rs" "finance.rs" "launch.rs" "market.rs" "risk.rs" "saving.rs" "own_flow.rs" "defects.rs" "wafer.rs" "flop.rs" "normal.rs" "scaling_law.rs" "vintage.rs"];
 
 /// The files read, by text.
 struct Library {
@@ -325,7 +325,7 @@ mod tests {
         let place = |output: &str| model.outputs.iter().position(|one| one.name == output).expect("an output");
         let paid = place("programme_nre_pv_usd");
         let found = choices_read(model, &ANYWHERE, &|output, _| output != paid);
-        assert!(found.contains_key("lifetime_saving_usd") && found.contains_key("build_status"), "{found:?}");
+        assert!(found.contains_key("lifetime_saving_usd") && found.contains_key("build_payback_months"), "{found:?}");
         for output in ["programme_nre_pv_usd", "build_npv_usd", "build_parity_months"] {
             assert!(!found.contains_key(output), "{output}");
         }
