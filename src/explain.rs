@@ -130,11 +130,11 @@ fn moved(model: usize, choices: &[u8], choice: usize) -> Arc<[bool]> {
             .collect();
         let run = |value: u8| {
             let mut outputs = vec![vec![[0.0; LANES]; PACKS]; registered.outputs.len()];
-            let places: Vec<_> = outputs.iter_mut().map(|output| output.as_mut_ptr()).collect();
+            let places: Vec<_> = outputs.iter_mut().map(Vec::as_mut_ptr).collect();
             let mut choices = choices.to_vec();
             choices[choice] = value;
             let call = Call {
-                inputs: &inputs.iter().map(|input| input.as_ptr()).collect::<Vec<_>>(),
+                inputs: &inputs.iter().map(Vec::as_ptr).collect::<Vec<_>>(),
                 given: &vec![std::ptr::null(); registered.outputs.len()],
                 outputs: &places,
                 choices: &choices,
