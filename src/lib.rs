@@ -1,7 +1,9 @@
 //! tapeout: the economics of AI compute, for millions of scenarios at once.
 
+pub mod algebra;
 pub mod defects;
 pub mod engine;
+pub mod explain;
 pub mod finance;
 pub mod flop;
 pub mod gradient;

@@ -41,12 +41,15 @@ pub mod training_dates;
 
 use crate::engine::RunModel;
 use crate::gradient::RunDual;
-use crate::variable::{Model, Variable, needs};
+use crate::variable::{Model, Reads, Variable, needs};
 
 /// A model as the plan and the engine see it.
 #[derive(Clone, Copy)]
 pub struct Entry {
     pub name: &'static str,
+    pub file: &'static str,
+    pub page: &'static str,
+    pub body: [&'static str; 3],
     pub about: &'static [&'static str],
     pub owned: &'static [Variable],
     pub inputs: &'static [&'static str],
@@ -55,12 +58,15 @@ pub struct Entry {
     pub together: &'static [&'static [(&'static str, f64)]],
     pub run: RunModel,
     pub run_dual: RunDual,
-    pub needs: fn(given: u64, choices: &[u8]) -> Vec<u128>,
+    pub needs: fn(given: u64, choices: &[u8]) -> Vec<Reads>,
 }
 
 const fn entry<M: Model>() -> Entry {
     Entry {
         name: M::NAME,
+        file: M::FILE,
+        page: M::PAGE,
+        body: M::BODY,
         about: M::ABOUT,
         owned: M::OWNED,
         inputs: M::INPUTS,
