@@ -3,8 +3,10 @@
 pub mod defects;
 pub mod engine;
 pub mod finance;
+pub mod gemm;
 pub mod gradient;
 pub mod launch;
+pub mod layer;
 pub mod market;
 pub mod math;
 pub mod models;

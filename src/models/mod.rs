@@ -1,5 +1,6 @@
 //! The economic models, one a file, and their registry: adding a model is its file and one row here.
 
+pub mod alignment;
 pub mod build;
 pub mod build_dual;
 pub mod decision;
@@ -7,6 +8,9 @@ pub mod decline;
 pub mod demand;
 pub mod die;
 pub mod die_shape;
+pub mod gemm;
+pub mod gemm_kernels;
+pub mod gemm_tiling;
 pub mod leverage;
 pub mod leverage_beside;
 pub mod llm;
@@ -53,6 +57,10 @@ const fn entry<M: Model>() -> Entry {
 /// In the order in which alternatives are tried.
 pub const MODELS: &[Entry] = &[
     entry::<llm::Llm>(),
+    entry::<gemm_kernels::GemmKernels>(),
+    entry::<gemm::Gemm>(),
+    entry::<gemm_tiling::GemmTiling>(),
+    entry::<alignment::Alignment>(),
     entry::<training_dates::TrainingDates>(),
     entry::<training::Training>(),
     entry::<die_shape::DieShape>(),
