@@ -30,6 +30,11 @@ OUTPUTS = {
     "own_cost": ["own_cost"],
     "four_ways": ["four_ways"],
     "decline": ["decline"],
+    "lab": ["lab"],
+    "lab_generations": ["lab_generations"],
+    "fleet": ["fleet"],
+    "fleet_decline": ["fleet_decline"],
+    "fleet_steady": ["fleet_steady"],
 }
 LIMITS = {
     "die_units": (1.0, 60.0),

@@ -119,6 +119,8 @@ model! {
         build_displaced_usd: "USD" [0.0, HUGE];
         /// The saving over that work at merchant prices.
         build_saving_on_displaced_share: "1" [-HUGE, HUGE];
+        /// Demand today at which the expected net present value is 0; infinite if none is enough.
+        build_breakeven_units_per_year: "1/year" [0.0, INFINITE];
     }
     summaries {
         /// Standard deviation of the net present value over schedule risk.
@@ -135,8 +137,6 @@ model! {
         build_delay_cost_usd_per_month: "USD/month" [-HUGE, HUGE];
         /// Month at which the expected discounted saving has covered the expected discounted cost; infinite if never.
         build_payback_months: "months" [0.0, INFINITE];
-        /// Demand today at which the expected net present value is 0; infinite if none is enough.
-        build_breakeven_units_per_year: "1/year" [0.0, INFINITE];
         /// Lifetime inference at that demand.
         build_breakeven_inference_usd: "USD" [0.0, INFINITE];
         /// Month in which merchant work is as cheap as the own unit; infinite if never within a century.
@@ -307,8 +307,11 @@ model! {
             cap_units_per_year: x.build_demand_cap_units_per_year,
             peak_units_per_year: x.build_peak_units_per_year,
         };
-        let build_breakeven_units_per_year =
-            if wants_volume { volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR) } else { N::zero() };
+        let build_breakeven_units_per_year = given.build_breakeven_units_per_year(if wants_volume {
+            volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR)
+        } else {
+            N::zero()
+        });
         let breaks_even = build_breakeven_units_per_year.lt(N::of(INFINITE));
         let build_breakeven_inference_usd = if wanted.build_breakeven_inference_usd {
             // All demand at merchant prices instead of the own units' saving.
@@ -348,9 +351,9 @@ model! {
         );
         Outputs {
             lifetime_saving_usd, programme_nre_pv_usd, build_npv_usd, lifetime_saving_share, build_displaced_usd,
-            build_saving_on_displaced_share, build_npv_sd_usd, build_npv_positive_probability, build_npv_p05_usd,
-            build_npv_p50_usd, build_npv_p95_usd, build_delay_cost_usd_per_month, build_payback_months,
-            build_breakeven_units_per_year, build_breakeven_inference_usd, build_parity_months, build_status,
+            build_saving_on_displaced_share, build_breakeven_units_per_year, build_npv_sd_usd,
+            build_npv_positive_probability, build_npv_p05_usd, build_npv_p50_usd, build_npv_p95_usd,
+            build_delay_cost_usd_per_month, build_payback_months, build_breakeven_inference_usd, build_parity_months, build_status,
         }
     }
 }

@@ -342,6 +342,9 @@ def evaluate(row: Row) -> Result:
     )
 
     units, units_scale, units_range = breakeven_units(row, month, share, nre)
+    if row.get("build_breakeven_units_per_year") is not None:
+        units = units_scale = float(row["build_breakeven_units_per_year"])
+        units_range = (units, units)
     if units_range[0] != units_range[1]:
         ranges["build_breakeven_units_per_year"] = units_range
     breakeven_inference = math.inf if math.isinf(units) else float(lifetime_inference_usd(row, units))
