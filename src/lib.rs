@@ -3,11 +3,8 @@
 pub mod defects;
 pub mod engine;
 pub mod finance;
-<<<<<<< HEAD
-pub mod gemm;
-=======
 pub mod flop;
->>>>>>> 5e0e5972c7412766958b49a707d2f2045f8c0f6f
+pub mod gemm;
 pub mod gradient;
 pub mod launch;
 pub mod layer;
