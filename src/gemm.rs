@@ -156,7 +156,8 @@ impl<N: Number> Kernels<N> {
                 let waves = whole_tiles * parts / self.units;
                 let counted = ceil(waves) * sharpness + waves * self.wave_smoothing;
                 let arithmetic_s = counted * tile_s_a_depth * (shape.depth / parts + self.prologue_depth);
-                let bytes = if split == 0 { once_or_by_wave } else { once_or_by_wave + output * (parts * PARTIAL_SUM_BYTES) };
+                let bytes =
+                    if split == 0 { once_or_by_wave } else { once_or_by_wave + output * (parts * PARTIAL_SUM_BYTES) };
                 let memory_s = bytes * (self.half_bandwidth_waves / waves + 1.0) / bytes_per_s;
                 let (a, b) = (arithmetic_s * arithmetic_s, memory_s * memory_s);
                 least = N::select(there, least.min(a * a + b * b), least);

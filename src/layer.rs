@@ -105,7 +105,8 @@ impl<N: Number> Product<N> {
                 _ => Shape { batch, rows: columns, columns: depth, depth: rows },
             };
             let tokens = pass == 2 && !self.ragged;
-            let share = if tokens { forward.min(alignment.share(depth, rows, kernels.bytes_per_element)) } else { forward };
+            let share =
+                if tokens { forward.min(alignment.share(depth, rows, kernels.bytes_per_element)) } else { forward };
             seconds = seconds + kernels.seconds(shape, share, self.ragged && pass < 2);
             pass += 1;
         }
@@ -145,7 +146,12 @@ impl<N: Number> Dimensions<N> {
             Product::new(by_compressed, step.tokens, kind.query_latent_dim, self.hidden),
             Product::new(kind.by_latent, step.tokens, heads * query_dim, query_depth),
             Product::new(kind.by_latent, step.tokens, kind.kv_latent_dim + kind.rope_head_dim, self.hidden),
-            Product::new(kind.by_latent, step.tokens, heads * (self.head_dim + kind.value_head_dim), kind.kv_latent_dim),
+            Product::new(
+                kind.by_latent,
+                step.tokens,
+                heads * (self.head_dim + kind.value_head_dim),
+                kind.kv_latent_dim,
+            ),
             Product::new(kind.by_latent, step.tokens, self.hidden, heads * kind.value_head_dim),
         ]
     }

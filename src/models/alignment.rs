@@ -475,9 +475,13 @@ mod tests {
             ("llm_rope_head_dim", 64.0),
             ("llm_value_head_dim", 128.0),
         ];
-        let attention = 7168.0 * 1536.0 + 1536.0 * 128.0 * 192.0 + 7168.0 * 576.0 + 512.0 * 128.0 * 256.0 + 128.0 * 128.0 * 7168.0;
+        let attention =
+            7168.0 * 1536.0 + 1536.0 * 128.0 * 192.0 + 7168.0 * 576.0 + 512.0 * 128.0 * 256.0 + 128.0 * 128.0 * 7168.0;
         let expert = 3.0 * 7168.0 * 2048.0;
-        let token = 61.0 * attention + 3.0 * 3.0 * 7168.0 * 18432.0 + 58.0 * (9.0 * expert + 256.0 * 7168.0) + 7168.0 * 129_280.0;
+        let token = 61.0 * attention
+            + 3.0 * 3.0 * 7168.0 * 18432.0
+            + 58.0 * (9.0 * expert + 256.0 * 7168.0)
+            + 7168.0 * 129_280.0;
         near(of(&deepseek, "align_flop"), 2.0 * 4096.0 * token);
         // A device of 64 that each bring 4096 tokens has 4 experts, and as much work.
         let spread = with(&deepseek, &[("align_expert_parallel", 64.0)]);
@@ -532,27 +536,38 @@ mod tests {
 
     #[test]
     fn derivatives_are_those_of_differences() {
-        let case = with(&with(&SMOOTH, &LLAMA_8B), &[
-            ("gemm_memory_bytes_per_s", 2e12),
-            ("gemm_units", 107.3), // between steps of waves and of tiles that are there
-            ("gemm_tile_elements", 40_000.0),
-            ("gemm_launch_s", 1e-4), // enough of the time for a difference to show
-            ("gemm_wave_smoothing", 0.5),
-            ("gemm_tile_loss", 0.2),
-            ("gemm_prologue_depth", 100.0),
-            ("llm_ffn", 14338.0),
-            // The bytes of an element, moved, change no share of the rate.
-            ("gemm_align_2_bytes", 1.0),
-            ("gemm_align_4_bytes", 1.0),
-            ("gemm_align_8_bytes", 1.0),
-            ("gemm_align_16_bytes", 1.0),
-            ("gemm_align_32_bytes", 1.0),
-            ("align_reach", 0.1),
-            ("align_gemm_share", 0.7),
-        ]);
+        let case = with(
+            &with(&SMOOTH, &LLAMA_8B),
+            &[
+                ("gemm_memory_bytes_per_s", 2e12),
+                ("gemm_units", 107.3), // between steps of waves and of tiles that are there
+                ("gemm_tile_elements", 40_000.0),
+                ("gemm_launch_s", 1e-4), // enough of the time for a difference to show
+                ("gemm_wave_smoothing", 0.5),
+                ("gemm_tile_loss", 0.2),
+                ("gemm_prologue_depth", 100.0),
+                ("llm_ffn", 14338.0),
+                // The bytes of an element, moved, change no share of the rate.
+                ("gemm_align_2_bytes", 1.0),
+                ("gemm_align_4_bytes", 1.0),
+                ("gemm_align_8_bytes", 1.0),
+                ("gemm_align_16_bytes", 1.0),
+                ("gemm_align_32_bytes", 1.0),
+                ("align_reach", 0.1),
+                ("align_gemm_share", 0.7),
+            ],
+        );
         let constant = [
-            "align_best_layers", "align_best_hidden", "align_best_heads", "align_best_kv_heads", "align_best_head_dim",
-            "align_best_ffn", "align_best_expert_ffn", "align_best_vocab", "align_best_params_ratio", "align_flop",
+            "align_best_layers",
+            "align_best_hidden",
+            "align_best_heads",
+            "align_best_kv_heads",
+            "align_best_head_dim",
+            "align_best_ffn",
+            "align_best_expert_ffn",
+            "align_best_vocab",
+            "align_best_params_ratio",
+            "align_flop",
         ];
         check_derivatives::<Alignment>(Case { values: &case, choices: &[] }, &constant);
     }
