@@ -1,5 +1,6 @@
 //! The economic models, one a file, and their registry: adding a model is its file and one row here.
 
+pub mod alignment;
 pub mod build;
 pub mod build_dual;
 pub mod cadence;
@@ -16,6 +17,9 @@ pub mod fleet_decline;
 pub mod fleet_steady;
 pub mod flexibility;
 pub mod flexibility_constant_price;
+pub mod gemm;
+pub mod gemm_kernels;
+pub mod gemm_tiling;
 pub mod inference;
 pub mod lab;
 pub mod lab_generations;
@@ -82,6 +86,10 @@ const fn entry<M: Model>() -> Entry {
 /// In the order in which alternatives are tried.
 pub const MODELS: &[Entry] = &[
     entry::<llm::Llm>(),
+    entry::<gemm_kernels::GemmKernels>(),
+    entry::<gemm::Gemm>(),
+    entry::<gemm_tiling::GemmTiling>(),
+    entry::<alignment::Alignment>(),
     entry::<scaling::coefficients::ScalingCoefficients>(),
     entry::<scaling::prices::ScalingPrices>(),
     entry::<scaling_tokens::by_loss::TokensByLoss>(),
