@@ -7,6 +7,7 @@ pub mod gradient;
 pub mod launch;
 pub mod market;
 pub mod math;
+pub mod micro_batch;
 pub mod models;
 pub mod number;
 pub mod own_flow;
@@ -19,6 +20,7 @@ pub mod saving;
 pub mod settings;
 pub mod solve;
 pub mod summary;
+pub mod transformer;
 #[cfg(test)]
 mod trial;
 pub mod variable;

@@ -13,6 +13,10 @@ pub mod llm;
 pub mod own_cost;
 pub mod package;
 pub mod programme;
+pub mod step;
+pub mod step_flop;
+pub mod step_layout;
+pub mod step_memory;
 pub mod training;
 pub mod training_dates;
 
@@ -53,6 +57,10 @@ const fn entry<M: Model>() -> Entry {
 /// In the order in which alternatives are tried.
 pub const MODELS: &[Entry] = &[
     entry::<llm::Llm>(),
+    entry::<step_layout::StepLayout>(),
+    entry::<step_flop::StepFlop>(),
+    entry::<step_memory::StepMemory>(),
+    entry::<step::Step>(),
     entry::<training_dates::TrainingDates>(),
     entry::<training::Training>(),
     entry::<die_shape::DieShape>(),

@@ -1,0 +1,213 @@
+//! How long a training step takes on given hardware, so that MFU is computed and not guessed.
+//!
+//!     step      T = μ · slowest stage + bubble + stragglers + gradients sent + optimizer
+//!     bubble      = time of all other stages for one micro-batch / v
+//!     stage       = layers · (matrices + attention + memory + communication), the last one with the output head
+//!     matrices    = Σ q / (P η),  η = η∞ · q / (q + η∞ P τ)        q the FLOP of one kernel, P the peak: time q / (η∞ P) + τ
+//!     attention   = FLOP / (P₁₆ η_attention)                        half the square with FlashAttention, all of it without
+//!     memory      = bytes stored · passes / W                       a third forward, two thirds backward
+//!     MFU         = F · tokens / (T · n · P)                        F by the convention of `step_flop`
+//!
+//! on a micro-batch of s b / c tokens a chip, over t tensor ranks. Backward is twice forward (2½ times for FlashAttention,
+//! which forms its scores again); `full` recompute adds a forward pass with its communication, `selective` the core of
+//! attention where scores went through memory. Communication in a layer, bytes over the link's or, beyond the chips that
+//! links join, the network's rate: 4 gathers and scatters of 2 s b d (t-1)/t bytes forward and as many backward, 2 more with
+//! sequence parallel; keys and values of the other context ranks; an exchange of 2 k s b d/t (x-1)/x bytes to the experts and
+//! one back, forward and backward. 2 s b d/t bytes forward and backward pass from stage to stage. Gradients are reduced and
+//! weights or gradients gathered once a step, a part of it hidden behind the backward pass. Waiting for the slowest of n
+//! chips grows with the logarithm of the number of groups that links join, as the mean of the largest of so many draws of
+//! an exponential law does. Sources: Korthikanti et al., arXiv 2205.05198; Narayanan et al., arXiv 2104.04473; Isaev et al.
+//! (Calculon), SC 2023, for efficiency that depends on size.
+//!
+//! `train_status` says why there is no step. Whether it fits turns at `train_memory_needed_bytes` of `train_chip_memory_bytes`.
+//! HFU adds what is computed again. Korthikanti et al. print it with the attention term doubled where selective recompute
+//! adds a third; only that gives the figures of their table 5, so `train_hfu_korthikanti` is there beside the literal one.
+//!
+//! **Accuracy.** `python tests/accuracy_step.py FOLDER` fits the constants again, also with each row left out. Mean error of the
+//! step time: 4.6 % on 14 runs of Megatron on A100 (5.7 % each row left out; 1.9 % without three runs of MT-NLG, whose
+//! other software took 13-17 % longer than this), 2.4 % on 22 runs on B200 (3.1 %). Three constants a chip in the
+//! catalog (η∞, attention, links), six shared ones declared here. Entries of the catalog that were not measured say so.
+//!
+//! Left out: overlap of tensor, context and expert communication with compute, schedules with other bubbles (zero bubble,
+//! DualPipe), unequal stages, uneven routing, linear layers' own kernels, failures and restarts.
+
+use super::training::Precision;
+use crate::micro_batch::MicroBatch;
+use crate::transformer::{HALF, Recompute, StepStatus, cut, layout};
+use crate::variable::{HUGE, NONE, model};
+
+/// Forward, and backward twice its arithmetic.
+const PASSES: f64 = 3.0;
+/// Adam reads master weight and two moments and writes them, and writes the weight: with the gradient 26 + g bytes.
+const OPTIMIZER_BYTES: f64 = 26.0;
+
+model! {
+    /// How long a training step takes, and what share of the peak does the model's arithmetic.
+    Step = "step";
+    inputs {
+        /// Bandwidth of the memory of one training chip.
+        train_chip_memory_bytes_per_s: number "bytes/s" [1.0, 1e18], default NONE, typical [1e12, 2e13], VendorClaim "data sheet";
+        /// Bandwidth of the links of one training chip, one direction.
+        train_chip_link_bytes_per_s: number "bytes/s" [1.0, 1e18], default NONE, typical [1e11, 2e12], VendorClaim "data sheet";
+        /// Chips that links join; beyond them is the network.
+        train_chip_link_chips: number "1" [1.0, 1e9], default 8.0, typical [8.0, 72.0], VendorClaim "one server of eight";
+        /// Bandwidth of the network of one training chip, one direction.
+        train_chip_network_bytes_per_s: number "bytes/s" [1.0, 1e18], default 50e9, typical [25e9, 100e9], VendorClaim "one 400 Gb/s port a chip";
+        /// Share of the peak that large matrix products reach in training.
+        train_chip_gemm_efficiency: number "1" [1e-3, 1.0], default 0.6, typical [0.45, 0.8], Estimate "between A100 and B200, fitted to published steps";
+        /// Share of the 16-bit peak that attention proper reaches.
+        train_chip_attention_efficiency: number "1" [1e-3, 1.0], default 0.42, typical [0.3, 0.6], Estimate "between A100 and B200, fitted to published steps";
+        /// Share of the links' bandwidth that collectives reach.
+        train_chip_link_efficiency: number "1" [1e-3, 1.0], default 0.5, typical [0.3, 0.85], Estimate "between A100 and B200, fitted to published steps";
+        /// Share of the network's bandwidth that is reached.
+        train_network_efficiency: number "1" [1e-3, 1.0], default 0.78, typical [0.6, 0.9], Estimate "fitted to 36 published steps";
+        /// Times that what a layer stores crosses memory in a step, gradients included.
+        train_memory_passes: number "1" [0.0, 1e3], default 6.8, typical [5.0, 8.0], Estimate "fitted to 36 published steps";
+        /// Time of a matrix product beyond its arithmetic at full efficiency.
+        train_kernel_s: number "s" [0.0, 1.0], default 20e-6, typical [5e-6, 40e-6], Estimate "fitted to 36 published steps";
+        /// Time of a collective beyond its bytes.
+        train_collective_s: number "s" [0.0, 1.0], default 10e-6, typical [5e-6, 30e-6], Judgement "a few hops of a ring";
+        /// Share of the gradients' communication that nothing hides.
+        train_gradient_exposed_share: number "1" [0.0, 1.0], default 0.5, typical [0.2, 1.0], Estimate "fitted to 36 published steps";
+        /// Waiting for the slowest, as a share of the step for each e-fold of groups that links join.
+        train_straggler_share: number "1" [0.0, 1.0], default 0.011, typical [0.0, 0.03], Estimate "fitted to 36 published steps";
+    }
+    choices {
+        /// Number format of the run.
+        train_precision: Precision = Precision::Bf16, "most published runs up to 2024";
+        /// What is computed again in the backward pass.
+        train_recompute: Recompute = Recompute::Nothing, "nothing";
+        /// Whether norms and dropouts between the split matrices are cut along the sequence.
+        train_sequence_parallel: bool = true, "as large runs since 2022";
+        /// Whether masks of dropout are kept.
+        train_dropout: bool = false, "no dropout, as large open models since 2023";
+    }
+    reads {
+        llm_layers llm_expert_layers llm_attention_params llm_hidden llm_heads llm_kv_heads llm_head_dim llm_ffn
+        llm_ffn_matrices llm_vocab llm_tied_embeddings llm_experts llm_experts_per_token llm_shared_experts llm_expert_ffn
+        llm_kv_latent_dim llm_query_latent_dim llm_rope_head_dim llm_value_head_dim llm_attention_flop_per_pair
+        train_tensor_parallel train_pipeline_parallel train_data_parallel train_expert_parallel
+        train_context_parallel train_interleave train_micro_batch train_global_batch train_sequence_length
+        train_micro_batches train_chips train_chip_memory_bytes train_memory_needed_bytes train_chip_flash_attention
+        train_zero_stage train_gradient_bytes train_chip_flop_per_s train_chip_flop_per_s_bf16 train_flop_per_token
+        train_layer_flop_per_token train_attention_flop_per_token
+    }
+    outputs {
+        /// Arithmetic and memory traffic of the slowest stage.
+        train_compute_s: "s" [0.0, HUGE];
+        /// Communication that nothing hides.
+        train_exposed_communication_s: "s" [0.0, HUGE];
+        /// Time in which the slowest stage has nothing to do.
+        train_bubble_s: "s" [0.0, HUGE];
+        /// Waiting for the slowest chip.
+        train_straggler_s: "s" [0.0, HUGE];
+        /// The optimizer's step.
+        train_optimizer_s: "s" [0.0, HUGE];
+        /// Time of a training step.
+        train_step_s: "s" [0.0, HUGE];
+        /// Tokens trained on in a second.
+        train_tokens_per_s: "tokens/s" [0.0, HUGE];
+        /// Share of the peak that does the model's own arithmetic.
+        train_mfu: "1" [1e-6, 1.0];
+        /// The same with what is computed again.
+        train_hfu: "1" [0.0, 10.0];
+        /// The same as Korthikanti et al. print it.
+        train_hfu_korthikanti: "1" [0.0, 10.0];
+    }
+    summaries {}
+    statuses {
+        /// Whether a step can be taken, and if not, why.
+        train_status: StepStatus;
+    }
+    equations(x, given) {
+        let cut = cut!(x);
+        let status = layout!(x).status();
+        let needed = x.train_memory_needed_bytes;
+        let memory = N::select(needed.le(x.train_chip_memory_bytes), status, StepStatus::Memory.number());
+        let memory = N::select(needed.eq(needed), memory, StepStatus::Dimensions.number());
+        let train_status = N::select(status.eq(N::zero()), memory, status);
+        let possible = N::select(train_status.eq(N::zero()), N::one(), N::of(f64::NAN));
+
+        let half_rate = if x.train_precision == Precision::Bf16 {
+            x.train_chip_flop_per_s
+        } else {
+            x.train_chip_flop_per_s_bf16
+        };
+        let flash = N::zero().lt(x.train_chip_flash_attention);
+        // What is counted is three passes of the full square: FlashAttention does half of it, scores in memory all.
+        let core_flop = N::select(
+            flash,
+            x.train_attention_flop_per_token / (PASSES * 2.0),
+            x.llm_attention_flop_per_pair * x.train_sequence_length,
+        );
+        let work = MicroBatch {
+            cut,
+            flash,
+            recompute: x.train_recompute,
+            core_flop: core_flop / x.llm_layers,
+            gemm_rate: x.train_chip_flop_per_s * x.train_chip_gemm_efficiency,
+            head_rate: half_rate * x.train_chip_gemm_efficiency,
+            attention_rate: half_rate * x.train_chip_attention_efficiency,
+            memory_rate: x.train_chip_memory_bytes_per_s,
+            passes: x.train_memory_passes,
+            kernel_s: x.train_kernel_s,
+            collective_s: x.train_collective_s,
+            gradient_bytes: x.train_gradient_bytes,
+            link: x.train_chip_link_bytes_per_s * x.train_chip_link_efficiency,
+            network: x.train_chip_network_bytes_per_s * x.train_network_efficiency,
+            link_chips: x.train_chip_link_chips,
+        };
+
+        let times = work.times(x.train_chips, x.train_interleave);
+        let (first, last, all) = (times.stage(cut.first_stage()), times.stage(cut.last_stage()), times.pipeline(cut));
+        let first_slower = cut.alone() | (last.compute_s + last.talk_s).le(first.compute_s + first.talk_s);
+        let compute_s = N::select(first_slower, first.compute_s, last.compute_s);
+        let talk_s = N::select(first_slower, first.talk_s, last.talk_s);
+        let others_s = (all.compute_s + all.talk_s - compute_s - talk_s).positive_part();
+        let waiting_s = N::select(cut.alone(), N::zero(), others_s / x.train_interleave);
+        let train_bubble_s = given.train_bubble_s(waiting_s * possible);
+        let train_compute_s = given.train_compute_s(compute_s * x.train_micro_batches * possible);
+        let steady_s = (compute_s + talk_s) * x.train_micro_batches;
+
+        // Once a step.
+        let groups = (x.train_chips / x.train_chip_link_chips).max(N::one());
+        let waited = x.train_straggler_share * groups.ln();
+        let train_straggler_s = given.train_straggler_s((steady_s + waiting_s) * waited * possible);
+        let (everyone, routed) = work.mean_held();
+        let (replicas, expert_replicas) = (cut.replicas(), cut.expert_replicas());
+        let sharded = N::of(1.0).le(x.train_zero_stage);
+        let gathered = N::select(sharded, N::of(HALF), x.train_gradient_bytes);
+        let often = N::select(N::of(3.0).le(x.train_zero_stage), x.train_micro_batches * 2.0, N::one());
+        let sent_bytes = x.train_gradient_bytes + gathered * often;
+        let sent_s = sent_bytes
+            * (everyone * work.over(replicas, cut.tensor) + routed * work.over(expert_replicas, x.train_expert_parallel));
+        let train_exposed_communication_s = given.train_exposed_communication_s(
+            (talk_s * x.train_micro_batches + sent_s * x.train_gradient_exposed_share) * possible,
+        );
+        let owned = everyone / N::select(sharded, replicas, N::one()) + routed / N::select(sharded, expert_replicas, N::one());
+        let optimizer_bytes = owned * (x.train_gradient_bytes + OPTIMIZER_BYTES) + (everyone + routed) * x.train_gradient_bytes;
+        let train_optimizer_s =
+            given.train_optimizer_s(optimizer_bytes / x.train_chip_memory_bytes_per_s * possible);
+        let train_step_s = given.train_step_s(
+            train_compute_s + train_exposed_communication_s + train_bubble_s + train_straggler_s + train_optimizer_s,
+        );
+
+        let tokens = x.train_global_batch * x.train_sequence_length;
+        let train_tokens_per_s = given.train_tokens_per_s(tokens / train_step_s);
+        let peak = x.train_chips * x.train_chip_flop_per_s;
+        let train_mfu = given.train_mfu(x.train_flop_per_token * train_tokens_per_s / peak);
+        let attention_again = x.train_attention_flop_per_token / PASSES;
+        let (again, printed) = match x.train_recompute {
+            Recompute::Nothing => (N::zero(), N::zero()),
+            Recompute::Selective => (attention_again, x.train_attention_flop_per_token),
+            Recompute::Full => (x.train_layer_flop_per_token / PASSES, x.train_layer_flop_per_token / PASSES),
+        };
+        let train_hfu = given.train_hfu(train_mfu * (again / x.train_flop_per_token + 1.0));
+        let train_hfu_korthikanti =
+            given.train_hfu_korthikanti(train_mfu * (printed / x.train_flop_per_token + 1.0));
+        Outputs {
+            train_compute_s, train_exposed_communication_s, train_bubble_s, train_straggler_s, train_optimizer_s,
+            train_step_s, train_tokens_per_s, train_mfu, train_hfu, train_hfu_korthikanti, train_status,
+        }
+    }
+}
