@@ -43,7 +43,8 @@ model! {
     equations(x, given) {
         let s = x.train_sequence_length;
         let cached_layers = x.llm_layers - x.llm_linear_layers;
-        let windowed = N::select(N::zero().lt(cached_layers), x.llm_window_layers / cached_layers, N::zero());
+        let share = (x.llm_window_layers / cached_layers).min(N::one());
+        let windowed = N::select(N::zero().lt(cached_layers), share, N::zero());
         let tokens = context_tokens(s, x.llm_window_tokens);
         let pairs = s + (tokens - s) * windowed;
         let train_attention_flop_per_token =

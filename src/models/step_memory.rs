@@ -166,3 +166,112 @@ impl<N: crate::number::Number> Shape<N> {
         (state, cut.tokens() * (stored + head * stage.last))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::StepMemory;
+    use crate::trial::{Case, check_derivatives, evaluate, with};
+
+    const D: f64 = 1024.0;
+    const LAYERS: f64 = 8.0;
+    /// Plain blocks of 12 d², 16 heads, a vocabulary of one, sequences of 512.
+    const PLAIN: [(&str, f64); 16] = [
+        ("llm_layers", LAYERS),
+        ("llm_expert_layers", 0.0),
+        ("llm_attention_params", LAYERS * 4.0 * D * D),
+        ("llm_hidden", D),
+        ("llm_heads", 16.0),
+        ("llm_kv_heads", 16.0),
+        ("llm_head_dim", 64.0),
+        ("llm_ffn", 4.0 * D),
+        ("llm_ffn_matrices", 2.0),
+        ("llm_vocab", 1.0),
+        ("train_data_parallel", 4.0),
+        ("train_sequence_length", 512.0),
+        ("train_micro_batches", 64.0),
+        ("train_chip_memory_bytes", 80e9),
+        ("train_memory_reserve_bytes", 1e9),
+        ("train_chip_flash_attention", 0.0),
+    ];
+
+    /// Bytes that a token leaves in a layer: what one layer more stores.
+    fn stored(changes: &[(&str, f64)], choices: &[(&str, &str)]) -> f64 {
+        let of = |layers: f64| {
+            let more = [("llm_layers", layers), ("llm_attention_params", layers * 4.0 * D * D)];
+            evaluate::<StepMemory>(&with(&with(&PLAIN, changes), &more), choices)["train_activation_bytes"]
+        };
+        (of(9.0) - of(8.0)) / 512.0
+    }
+
+    #[test]
+    fn table_2_of_korthikanti() {
+        let t = [("train_tensor_parallel", 8.0)];
+        let scores = 5.0 * 16.0 * 512.0;
+        let dropout = ("train_dropout", "true");
+        let apart = ("train_sequence_parallel", "false");
+        let flash = [("train_tensor_parallel", 8.0), ("train_chip_flash_attention", 1.0)];
+        assert_eq!(stored(&[], &[dropout, apart]), 34.0 * D + scores);
+        assert_eq!(stored(&t, &[dropout, apart]), 10.0 * D + 24.0 * D / 8.0 + scores / 8.0);
+        assert_eq!(stored(&t, &[dropout]), 34.0 * D / 8.0 + scores / 8.0);
+        assert_eq!(stored(&t, &[dropout, ("train_recompute", "selective")]), 34.0 * D / 8.0);
+        assert_eq!(stored(&flash, &[dropout]), 34.0 * D / 8.0);
+        assert_eq!(stored(&t, &[("train_recompute", "full")]), 2.0 * D);
+    }
+
+    #[test]
+    fn the_first_stage_holds_a_micro_batch_of_each() {
+        let activations =
+            |changes: &[(&str, f64)]| evaluate::<StepMemory>(&with(&PLAIN, changes), &[])["train_activation_bytes"];
+        let head = 512.0 * (4.0 * D + 4.0);
+        let one = activations(&[]) - head;
+        assert_eq!(activations(&[("train_pipeline_parallel", 4.0)]), one);
+        // p (1 + (p-1) / (p v)) stages' worth: 4 (1 + 3/8) of a quarter.
+        let woven = [("train_pipeline_parallel", 4.0), ("train_interleave", 2.0)];
+        assert_eq!(activations(&woven), one * 1.375);
+        let few = [("train_pipeline_parallel", 4.0), ("train_micro_batches", 3.0)];
+        assert_eq!(activations(&few), one * 0.75);
+    }
+
+    #[test]
+    fn zero_divides_the_state() {
+        let of = |stage: f64| evaluate::<StepMemory>(&with(&PLAIN, &[("train_zero_stage", stage)]), &[]);
+        let params = LAYERS * 12.0 * D * D + 2.0 * D;
+        let in_flight = 2.0 * 12.0 * D * D;
+        for (stage, bytes) in [(0.0, 18.0), (1.0, 9.0), (2.0, 6.0), (3.0, 4.5)] {
+            assert_eq!(of(stage)["train_state_bytes"], params * bytes + in_flight);
+        }
+        let answers = of(1.0);
+        assert_eq!(answers["train_memory_needed_bytes"], answers["train_memory_bytes"] + 1e9);
+        // At the limit it just fits.
+        let limit = answers["train_micro_batch_limit"];
+        let filled = answers["train_state_bytes"] + answers["train_activation_bytes"] * limit + 1e9;
+        assert!((filled / 80e9 - 1.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn experts_are_spread_and_replicated_less() {
+        let routed = [
+            ("llm_expert_layers", LAYERS),
+            ("llm_experts", 16.0),
+            ("llm_experts_per_token", 2.0),
+            ("llm_expert_ffn", 512.0),
+            ("train_expert_parallel", 4.0),
+        ];
+        let state = |more: &[(&str, f64)]| evaluate::<StepMemory>(&with(&with(&PLAIN, &routed), more), &[])["train_state_bytes"];
+        // Four experts of 2 d f a layer on a chip, one replica: 18 bytes; twice as many ranks, two replicas: 12.
+        let experts = LAYERS * 4.0 * 2.0 * D * 512.0;
+        let all = LAYERS * (4.0 * D * D + 16.0 * D) + 2.0 * D;
+        let in_flight = 2.0 * (4.0 * D * D + 16.0 * D);
+        assert_eq!(state(&[]), experts * 18.0 + all * 9.0 + in_flight);
+        assert_eq!(state(&[("train_data_parallel", 8.0)]), experts * 12.0 + all * 7.5 + in_flight);
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        let case = with(
+            &PLAIN,
+            &[("train_gradient_bytes", 3.0), ("train_pipeline_parallel", 4.0), ("train_micro_batches", 3.5)],
+        );
+        check_derivatives::<StepMemory>(Case { values: &case, choices: &[] }, &[]);
+    }
+}
