@@ -24,7 +24,6 @@ choices!(
         Sequence "sequence_not_divisible",
         Batch "batch_not_divisible",
         Interleave "interleave_impossible",
-        Dimensions "dimensions_inconsistent",
         Memory "does_not_fit",
     }
 );

@@ -287,8 +287,9 @@ def test_training_steps(model: str, seed: int) -> None:
     lines = step_rows(model, seed, 250)
     found = problems(model, lines, STEPS[model], CLOSED)
     assert not found, report(found)
-    answers = [STEPS[model](line) for line in lines]
-    assert sum(any(value is None for value in answer.values()) for answer in answers) < len(answers) / 2 or model == "step"
+    none = [name for name in STEPS[model](lines[0]) if name.endswith(("_bytes", "_s"))]
+    known = sum(all(STEPS[model](line)[name] is not None for name in none) for line in lines)
+    assert known > len(lines) / 4  # most of them are about steps that can be taken
 
 
 @settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)

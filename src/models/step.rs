@@ -19,7 +19,7 @@
 //! an exponential law does. Sources: Korthikanti et al., arXiv 2205.05198; Narayanan et al., arXiv 2104.04473; Isaev et al.
 //! (Calculon), SC 2023, for efficiency that depends on size.
 //!
-//! `train_status` says why there is no step. Whether it fits turns at `train_memory_needed_bytes` of `train_chip_memory_bytes`.
+//! `train_status` of `step_memory` says why there is no step.
 //! HFU adds what is computed again. Korthikanti et al. print it with the attention term doubled where selective recompute
 //! adds a third; only that gives the figures of their table 5, so `train_hfu_korthikanti` is there beside the literal one.
 //!
@@ -115,19 +115,12 @@ model! {
         train_hfu_korthikanti: "1" [0.0, 10.0];
     }
     summaries {}
-    statuses {
-        /// Whether a step can be taken, and if not, why.
-        train_status: StepStatus;
-    }
+    statuses {}
     equations(x, given) {
         let cut = cut!(x);
-        let status = layout!(x).status();
-        let needed = x.train_memory_needed_bytes;
-        let memory = N::select(needed.le(x.train_chip_memory_bytes), status, StepStatus::Memory.number());
-        let memory = N::select(needed.eq(needed), memory, StepStatus::Dimensions.number());
-        let train_status = N::select(status.eq(N::zero()), memory, status);
-        let possible = N::select(train_status.eq(N::zero()), N::one(), N::of(f64::NAN));
-
+        let fits = x.train_memory_needed_bytes.le(x.train_chip_memory_bytes);
+        let divides = layout!(x).status().eq(StepStatus::Ok.number());
+        let possible = N::select(fits & divides, N::one(), N::of(f64::NAN));
         let half_rate = if x.train_precision == Precision::Bf16 {
             x.train_chip_flop_per_s
         } else {
@@ -207,14 +200,14 @@ model! {
             given.train_hfu_korthikanti(train_mfu + printed * train_tokens_per_s / peak);
         Outputs {
             train_compute_s, train_exposed_communication_s, train_bubble_s, train_straggler_s, train_optimizer_s,
-            train_step_s, train_tokens_per_s, train_mfu, train_hfu, train_hfu_korthikanti, train_status,
+            train_step_s, train_tokens_per_s, train_mfu, train_hfu, train_hfu_korthikanti,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Step, StepStatus};
+    use super::Step;
     use crate::trial::{Case, check_derivatives, evaluate, with};
 
     const D: f64 = 8192.0;
@@ -320,20 +313,15 @@ mod tests {
     }
 
     #[test]
-    fn why_there_is_no_step() {
-        for (change, status) in [
-            (("train_pipeline_parallel", 3.0), StepStatus::Layers),
-            (("train_tensor_parallel", 3.0), StepStatus::Heads),
-            (("train_expert_parallel", 2.0), StepStatus::Experts),
-            (("train_context_parallel", 3.0), StepStatus::Sequence),
-            (("train_data_parallel", 7.0), StepStatus::Batch),
-            (("train_interleave", 2.0), StepStatus::Interleave),
-            (("train_memory_needed_bytes", 80e9 + 1.0), StepStatus::Memory),
-        ] {
-            let answers = evaluate::<Step>(&with(&RUN, &[change]), &[]);
-            assert_eq!(answers["train_status"], status.number::<f64>(), "{change:?}");
-            assert!(answers["train_step_s"].is_nan() && answers["train_mfu"].is_nan());
-        }
+    fn what_does_not_fit_or_divide_takes_no_step() {
+        assert!(
+            evaluate::<Step>(&with(&RUN, &[("llm_heads", 63.0), ("train_tensor_parallel", 2.0)]), &[])["train_step_s"]
+                .is_nan()
+        );
+        let answers = |needed: f64| evaluate::<Step>(&with(&RUN, &[("train_memory_needed_bytes", needed)]), &[]);
+        assert!(answers(80e9)["train_step_s"] > 0.0);
+        let none = answers(80e9 + 1e4);
+        assert!(none["train_step_s"].is_nan() && none["train_mfu"].is_nan() && none["train_bubble_s"].is_nan());
     }
 
     #[test]

@@ -19,13 +19,16 @@
 //! gradients, 3 also the weights. On ten measured peaks of Megatron-LM on B200 (SimuMax v1.2: dense and with experts, tensor,
 //! pipeline, expert and context parallel) the mean error is 1 %, with no constant fitted.
 //!
+//! Layers have to divide by p times the chunks of a stage, heads by t, experts and the ranks they are spread over by x, the
+//! sequence by c (and by t with sequence parallel), the batch by D · b, and with several chunks a stage the micro-batches by p,
+//! as Megatron-LM wants it; `train_status` says which does not, or that it does not fit, and `step` gives no time then.
 //! `train_memory_needed_bytes` adds what a framework keeps for itself: it is the memory of a chip at which the answer to
 //! "does it fit" turns. `train_micro_batch_limit` is the largest micro-batch that fits, a fraction where sequences are long.
 //!
 //! Left out: activations in 8 bits, offloading, unequal stages, experts that get more than their share of tokens, the state
 //! of linear layers.
 
-use crate::transformer::{Cut, HALF, LOGIT_BYTES, Recompute, Stage, cut};
+use crate::transformer::{Cut, HALF, LOGIT_BYTES, Recompute, Stage, StepStatus, cut, layout};
 use crate::variable::{HUGE, NONE, model};
 
 /// Adam in mixed precision: the master weight and two moments, in 32 bits each.
@@ -59,7 +62,7 @@ model! {
         llm_ffn_matrices llm_vocab llm_tied_embeddings llm_experts llm_experts_per_token llm_shared_experts llm_expert_ffn
         llm_kv_latent_dim llm_query_latent_dim llm_rope_head_dim llm_value_head_dim train_tensor_parallel
         train_pipeline_parallel train_data_parallel train_expert_parallel train_context_parallel train_interleave
-        train_micro_batch train_sequence_length train_micro_batches
+        train_micro_batch train_global_batch train_sequence_length train_micro_batches
     }
     outputs {
         /// Weights, gradients and optimizer on the chip that needs most.
@@ -74,9 +77,14 @@ model! {
         train_micro_batch_limit: "1" [0.0, HUGE];
     }
     summaries {}
-    statuses {}
+    statuses {
+        /// Whether a step can be taken, and if not, why.
+        train_status: StepStatus;
+    }
     equations(x, given) {
         let cut = cut!(x);
+        let status = layout!(x).status();
+        let possible = N::select(status.eq(StepStatus::Ok.number()), N::one(), N::of(f64::NAN));
         let shape = Shape {
             cut,
             recompute: x.train_recompute,
@@ -88,17 +96,20 @@ model! {
         let (first_state, first_activation) = shape.memory(cut.first_stage(), true);
         let (last_state, last_activation) = shape.memory(cut.last_stage(), false);
         let first_larger = cut.alone() | (last_state + last_activation).le(first_state + first_activation);
-        let train_state_bytes = given.train_state_bytes(N::select(first_larger, first_state, last_state));
+        let train_state_bytes = given.train_state_bytes(N::select(first_larger, first_state, last_state) * possible);
         let train_activation_bytes =
-            given.train_activation_bytes(N::select(first_larger, first_activation, last_activation));
+            given.train_activation_bytes(N::select(first_larger, first_activation, last_activation) * possible);
         let train_memory_bytes = given.train_memory_bytes(train_state_bytes + train_activation_bytes);
         let train_memory_needed_bytes =
             given.train_memory_needed_bytes(train_memory_bytes + x.train_memory_reserve_bytes);
+        let fits = train_memory_needed_bytes.le(x.train_chip_memory_bytes);
+        let held = N::select(fits, StepStatus::Ok.number(), StepStatus::Memory.number());
+        let train_status = N::select(status.eq(StepStatus::Ok.number()), held, status);
         let free = (x.train_chip_memory_bytes - x.train_memory_reserve_bytes - train_state_bytes).positive_part();
         let train_micro_batch_limit =
             given.train_micro_batch_limit(free * x.train_micro_batch / train_activation_bytes);
         Outputs {
-            train_state_bytes, train_activation_bytes, train_memory_bytes, train_memory_needed_bytes, train_micro_batch_limit,
+            train_state_bytes, train_activation_bytes, train_memory_bytes, train_memory_needed_bytes, train_micro_batch_limit, train_status,
         }
     }
 }
@@ -169,13 +180,13 @@ impl<N: crate::number::Number> Shape<N> {
 
 #[cfg(test)]
 mod tests {
-    use super::StepMemory;
+    use super::{StepMemory, StepStatus};
     use crate::trial::{Case, check_derivatives, evaluate, with};
 
     const D: f64 = 1024.0;
     const LAYERS: f64 = 8.0;
     /// Plain blocks of 12 d², 16 heads, a vocabulary of one, sequences of 512.
-    const PLAIN: [(&str, f64); 16] = [
+    const PLAIN: [(&str, f64); 17] = [
         ("llm_layers", LAYERS),
         ("llm_expert_layers", 0.0),
         ("llm_attention_params", LAYERS * 4.0 * D * D),
@@ -192,6 +203,7 @@ mod tests {
         ("train_chip_memory_bytes", 80e9),
         ("train_memory_reserve_bytes", 1e9),
         ("train_chip_flash_attention", 0.0),
+        ("train_global_batch", 256.0),
     ];
 
     /// Bytes that a token leaves in a layer: what one layer more stores.
@@ -264,6 +276,34 @@ mod tests {
         let in_flight = 2.0 * (4.0 * D * D + 16.0 * D);
         assert_eq!(state(&[]), experts * 18.0 + all * 9.0 + in_flight);
         assert_eq!(state(&[("train_data_parallel", 8.0)]), experts * 12.0 + all * 7.5 + in_flight);
+    }
+
+    #[test]
+    fn why_there_is_no_step() {
+        let run = [("train_global_batch", 64.0), ("train_micro_batches", 16.0), ("train_sequence_length", 512.0)];
+        for (change, status) in [
+            (("train_pipeline_parallel", 3.0), StepStatus::Layers),
+            (("train_tensor_parallel", 3.0), StepStatus::Heads),
+            (("train_expert_parallel", 2.0), StepStatus::Experts),
+            (("train_context_parallel", 3.0), StepStatus::Sequence),
+            (("train_data_parallel", 7.0), StepStatus::Batch),
+            (("train_interleave", 2.0), StepStatus::Interleave),
+            (("train_chip_memory_bytes", 1e9), StepStatus::Memory),
+            (("train_chip_memory_bytes", 80e9), StepStatus::Ok),
+        ] {
+            let answers = evaluate::<StepMemory>(&with(&with(&PLAIN, &run), &[change]), &[]);
+            assert_eq!(answers["train_status"], status.number::<f64>(), "{change:?}");
+            let known = matches!(status, StepStatus::Memory | StepStatus::Ok);
+            assert_eq!(answers["train_memory_bytes"].is_nan(), !known);
+        }
+        // At the threshold it fits.
+        let needed = evaluate::<StepMemory>(&with(&PLAIN, &run), &[])["train_memory_needed_bytes"];
+        let at = |bytes: f64| {
+            let case = with(&with(&PLAIN, &run), &[("train_chip_memory_bytes", bytes)]);
+            evaluate::<StepMemory>(&case, &[])["train_status"]
+        };
+        assert_eq!(at(needed), StepStatus::Ok.number::<f64>());
+        assert_eq!(at(needed - 1.0), StepStatus::Memory.number::<f64>());
     }
 
     #[test]

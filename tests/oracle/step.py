@@ -41,14 +41,13 @@ def layout_reason(row: Row) -> str:
 
 
 def layout(row: Row) -> Result:
-    """Chips, and micro-batches where the layout is possible. Source: definition."""
+    """Chips and micro-batches. Source: definition."""
     with mp.workdps(DIGITS):
         lines = Lines(row)
         degrees = [mpf(row[f"train_{name}_parallel"]) for name in ("tensor", "pipeline", "data", "context")]
-        possible = layout_reason(row) == "ok"
         count = mpf(row["train_global_batch"]) / (mpf(row["train_data_parallel"]) * mpf(row["train_micro_batch"]))
         lines.line("train_chips", lambda: degrees[0] * degrees[1] * degrees[2] * degrees[3])
-        lines.line("train_micro_batches", lambda: count if possible else None)
+        lines.line("train_micro_batches", lambda: count)
         return lines.result()
 
 
@@ -182,7 +181,8 @@ def memory(row: Row) -> Result:
     """Bytes on the chip that needs most."""
     with mp.workdps(DIGITS):
         lines = Lines(row)
-        count, recompute = row.get("train_micro_batches"), row["train_recompute"]
+        count, recompute = mpf(row["train_micro_batches"]), row["train_recompute"]
+        reason = layout_reason(row)
         model = Model(row)
         g = mpf(row["train_gradient_bytes"])
 
@@ -198,7 +198,7 @@ def memory(row: Row) -> Result:
                 stages = model.p if number == 0 else mpf(1)
             else:
                 stages = model.p + warm if number == 0 else model.p - warm
-            return min(stages, mpf(count))
+            return min(stages, count)
 
         def stage(number: int) -> tuple[Any, Any]:
             dense, experts = model.stage(number)
@@ -234,8 +234,8 @@ def memory(row: Row) -> Result:
             last = stage(1)
             return last if sum(last) > sum(first) else first
 
-        lines.line("train_state_bytes", lambda: None if count is None else most()[0])
-        lines.line("train_activation_bytes", lambda: None if count is None else most()[1])
+        lines.line("train_state_bytes", lambda: None if reason != "ok" else most()[0])
+        lines.line("train_activation_bytes", lambda: None if reason != "ok" else most()[1])
 
         def total() -> Any:
             state, stored = lines.values["train_state_bytes"], lines.values["train_activation_bytes"]
@@ -263,7 +263,11 @@ def memory(row: Row) -> Result:
         lines.line("train_memory_bytes", total)
         lines.line("train_memory_needed_bytes", needed)
         lines.line("train_micro_batch_limit", limit, limit_scale)
-        return lines.result()
+        out = lines.result()
+        own = lines.values["train_memory_needed_bytes"]
+        fits = own is not None and own <= capacity()
+        out["train_status"] = reason if reason != "ok" else "ok" if fits else "does_not_fit"
+        return out
 
 
 def seconds(row: Row, model: Model) -> dict[str, Any]:
@@ -367,23 +371,12 @@ def seconds(row: Row, model: Model) -> dict[str, Any]:
     }
 
 
-def status(row: Row) -> str:
-    """Why there is no step, else ok."""
-    reason = layout_reason(row)
-    if reason != "ok":
-        return reason
-    needed = row.get("train_memory_needed_bytes")
-    if needed is None:
-        return "dimensions_inconsistent"
-    return "ok" if needed <= row["train_chip_memory_bytes"] else "does_not_fit"
-
-
 def evaluate(row: Row) -> Result:
     """Time of a step and what it is worth in MFU."""
     with mp.workdps(DIGITS):
         lines = Lines(row)
-        why = status(row)
-        parts = seconds(row, Model(row)) if why == "ok" else {}
+        fits = row["train_memory_needed_bytes"] <= row["train_chip_memory_bytes"]
+        parts = seconds(row, Model(row)) if fits and layout_reason(row) == "ok" else {}
         names = ("compute", "exposed_communication", "bubble", "straggler", "optimizer")
         for name in names:
             key = f"train_{name}_s"
@@ -450,6 +443,4 @@ def evaluate(row: Row) -> Result:
             ("train_hfu_korthikanti", lambda: hfu(mpf(1))),
         ):
             lines.line(name, compute, lambda name=name: relative(lines.values[name]))
-        out = lines.result()
-        out["train_status"] = why
-        return out
+        return lines.result()
