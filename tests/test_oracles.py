@@ -262,7 +262,8 @@ def cut_up(generator: np.random.Generator, line: Row) -> Row:
         "train_sequence_length": context * tensor * few(4096),
         "train_micro_batches": float(micro_batches),
         "train_chips": float(tensor * pipeline * data * context),
-        "train_memory_needed_bytes": line.get("train_chip_memory_bytes", 1e11) * float(generator.choice([0.5, 1.0, 1.5])),
+        "train_memory_needed_bytes": line.get("train_chip_memory_bytes", 1e11)
+        * float(generator.choice([0.5, 1.0, 1.5])),
     }
     if generator.random() < 0.15:  # one that does not divide
         fits[str(generator.choice([name for name in fits if isinstance(fits[name], int)]))] += 1
@@ -277,7 +278,9 @@ def step_rows(model: str, seed: int, count: int) -> list[Row]:
     generator = np.random.default_rng(seed)
     inputs, outputs = scenarios.models()[model]
     lines = [cut_up(generator, line) for line in scenarios.rows(generator, inputs, count, PARAMS)]
-    return [override(generator, line, STEPS[model](line), outputs) if k % 4 == 0 else line for k, line in enumerate(lines)]
+    return [
+        override(generator, line, STEPS[model](line), outputs) if k % 4 == 0 else line for k, line in enumerate(lines)
+    ]
 
 
 @pytest.mark.parametrize("model", list(STEPS))

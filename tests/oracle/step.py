@@ -189,7 +189,9 @@ def memory(row: Row) -> Result:
         def a_parameter(replicas: Any) -> Any:
             zero = row["train_zero_stage"]
             return (
-                mpf(12) / (replicas if zero >= 1 else 1) + g / (replicas if zero >= 2 else 1) + mpf(2) / (replicas if zero >= 3 else 1)
+                mpf(12) / (replicas if zero >= 1 else 1)
+                + g / (replicas if zero >= 2 else 1)
+                + mpf(2) / (replicas if zero >= 3 else 1)
             )
 
         def held(number: int) -> Any:
