@@ -2,10 +2,10 @@
 
     python tests/accuracy_step.py FOLDER [--fit]
 
-FOLDER has `training_measured_megatron.csv` (Megatron on A100: Korthikanti et al., Narayanan et al., MT-NLG; with the step
-times that Calculon predicts for some) and `training_measured_b200.csv` (Megatron-LM on B200, with SimuMax's predictions).
-The files are not part of this project. `--fit` fits the constants of the catalog and of the declarations again, prints
-them, and gives the errors of each row by constants that were fitted without it.
+FOLDER has `training_measured_megatron.csv` (Megatron on A100: Korthikanti et al., Narayanan et al., MT-NLG; with the
+step times that Calculon predicts for some) and `training_measured_b200.csv` (Megatron-LM on B200, with SimuMax's
+predictions). The files are not part of this project. `--fit` fits the constants of the catalog and of the declarations
+again, prints them, and gives the errors of each row by constants that were fitted without it.
 
 What the files leave out is taken from the runs' own descriptions: micro-batch and chunks of Narayanan et al. from
 examples/sc21/run_table_1.sh of Megatron-LM, gradients in 16 bits with fp16 and without a distributed optimizer before
@@ -171,7 +171,8 @@ def fit(runs: list[Run], start: dict[tuple[str, str], float]) -> dict[tuple[str,
 
     def slopes(point: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         step = 1e-5
-        return ((residuals(point + step * np.eye(len(keys))) - residuals(point[None])) / step).T
+        moved: np.ndarray[Any, Any] = residuals(point + step * np.eye(len(keys))) - residuals(point[None])
+        return moved.T / step
 
     found = least_squares(lambda point: residuals(point[None])[0], np.zeros(len(keys)), slopes)
     return {key: start[key] * float(np.exp(x)) for key, x in zip(keys, found.x, strict=True)}

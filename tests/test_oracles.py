@@ -234,7 +234,7 @@ def cut_up(generator: np.random.Generator, line: Row) -> Row:
     """A row whose layout mostly divides, with numbers of a training run that could be."""
 
     def power(most: int) -> int:
-        return 2 ** int(generator.integers(0, most + 1))
+        return 1 << int(generator.integers(0, most + 1))
 
     def few(most: int) -> int:
         return int(generator.integers(1, most + 1))

@@ -1,8 +1,8 @@
 """A training step: layout, arithmetic, memory and time of one chip, written term by term in 50 digits.
 
-Sources: Korthikanti et al., arXiv 2205.05198 (activations, table 2 and section 4; FLOP, appendix A); Narayanan et al., arXiv
-2104.04473 (bubble, section 2.2; interleaving); Rajbhandari et al., arXiv 1910.02054 (ZeRO); Dao, arXiv 2307.08691 (backward
-of FlashAttention, 2.5 forward passes); Calculon, SC 2023 (efficiency by size). Stages are laid out layer by layer.
+Sources: Korthikanti et al., arXiv 2205.05198 (activations, table 2 and section 4; FLOP, appendix A); Narayanan et al.,
+arXiv 2104.04473 (bubble, section 2.2; interleaving); Rajbhandari et al., arXiv 1910.02054 (ZeRO); Dao, arXiv 2307.08691
+(backward of FlashAttention, 2.5 forward passes); Calculon, SC 2023 (efficiency by size).
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Model:
         self.expert_replicas = max(self.d * self.c * self.t / self.x, mpf(1))
 
     def stage(self, number: int) -> tuple[Any, Any]:
-        """Dense layers and layers with experts of the first (0) or last (1) stage, the dense ones counted from the front."""
+        """Dense layers and layers with experts of the first (0) or last (1) stage; the dense ones come first."""
         each = self.layers / self.p
         dense = self.layers - self.routed_layers
         inside = min(dense, each) if number == 0 else max(each - self.routed_layers, mpf(0))
@@ -395,7 +395,7 @@ def evaluate(row: Row) -> Result:
                     return value + parts["scale"]
                 if key != "train_straggler_s":
                     return value
-                # The logarithm of a number near 1 keeps the digits of what lies above it, and the bubble's loss passes on.
+                # A logarithm near 0 keeps the digits of what lies above 1, and the bubble's loss passes on.
                 steady = lines.values["train_compute_s"] + parts["talk"] + lines.values["train_bubble_s"]
                 lost = mpf(row["train_straggler_share"]) * steady
                 return value + lost + parts["waited"] * lines.scales["train_bubble_s"]
@@ -438,11 +438,10 @@ def evaluate(row: Row) -> Result:
             peak = mpf(row["train_chips"]) * mpf(row["train_chip_flop_per_s"])
             return model_share + extra * lines.values["train_tokens_per_s"] / peak
 
-        for name, compute in (
-            ("train_tokens_per_s", rate),
-            ("train_mfu", mfu),
-            ("train_hfu", lambda: hfu(mpf(1) / 3)),
-            ("train_hfu_korthikanti", lambda: hfu(mpf(1))),
-        ):
-            lines.line(name, compute, lambda name=name: relative(lines.values[name]))
+        lines.line("train_tokens_per_s", rate, lambda: relative(lines.values["train_tokens_per_s"]))
+        lines.line("train_mfu", mfu, lambda: relative(lines.values["train_mfu"]))
+        lines.line("train_hfu", lambda: hfu(mpf(1) / 3), lambda: relative(lines.values["train_hfu"]))
+        lines.line(
+            "train_hfu_korthikanti", lambda: hfu(mpf(1)), lambda: relative(lines.values["train_hfu_korthikanti"])
+        )
         return lines.result()
