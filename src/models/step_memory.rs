@@ -22,6 +22,9 @@
 //! Layers have to divide by p times the chunks of a stage, heads by t, experts and the ranks they are spread over by x, the
 //! sequence by c (and by t with sequence parallel), the batch by D · b, and with several chunks a stage the micro-batches by p,
 //! as Megatron-LM wants it; `train_status` says which does not, or that it does not fit, and `step` gives no time then.
+//! FlashAttention is assumed (`train_chip_flash_attention`), except with the catalog's A100: its efficiencies are from runs of
+//! 2021 and 2022 that kept the scores; set it to 1 for a run of today.
+//!
 //! `train_memory_needed_bytes` adds what a framework keeps for itself: it is the memory of a chip at which the answer to
 //! "does it fit" turns. `train_micro_batch_limit` is the largest micro-batch that fits, a fraction where sequences are long.
 //!
