@@ -13,7 +13,7 @@
 //!     2 d                         full, and one layer's own while it is computed again
 //!
 //! of which 2 d are masks of dropout (`train_dropout`, off by default). Here each term has its own width, so gated layers,
-//! grouped and latent heads and experts come out of the same count; attention of experts' tokens is stored as sent and as
+//! grouped and latent heads and experts come out of the same count; tokens of experts are stored as sent and as
 //! returned. One stage of 1F1B holds p micro-batches, with v chunks p (1 + (p-1)/(p v)), the last one 1 or
 //! p (1 - (p-1)/(p v)), and never more than there are. ZeRO 1 divides the optimizer's 12 bytes over the replicas, 2 also the
 //! gradients, 3 also the weights. On ten measured peaks of Megatron-LM on B200 (SimuMax v1.2: dense and with experts, tensor,
