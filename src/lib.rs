@@ -12,6 +12,7 @@ pub mod launch;
 pub mod layer;
 pub mod market;
 pub mod math;
+pub mod micro_batch;
 pub mod models;
 pub mod normal;
 pub mod number;
@@ -26,6 +27,7 @@ pub mod scaling_law;
 pub mod settings;
 pub mod solve;
 pub mod summary;
+pub mod transformer;
 #[cfg(test)]
 mod trial;
 pub mod variable;

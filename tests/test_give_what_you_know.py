@@ -188,6 +188,21 @@ VARIANTS = {
     "inference": "tokens without a chip",
 }
 
+# A training step of that model on 2048 chips, in stages and over experts: MFU and chips follow.
+STEP: Row = {
+    "train_tensor_parallel": 8,
+    "train_pipeline_parallel": 4,
+    "train_data_parallel": 64,
+    "train_expert_parallel": 32,
+    "train_global_batch": 128,
+    "train_sequence_length": 4096,
+    "train_chip_memory_bytes": 200e9,
+    "train_chip_memory_bytes_per_s": 4e12,
+    "train_chip_link_bytes_per_s": 450e9,
+    "train_tokens": 0.107 * FULL["train_tokens"],  # the same hours at the MFU of so small a batch
+}
+STEP_MODELS = ("step_layout", "step_flop", "step_memory", "step")
+
 # What brings more options into the decision, and the models for which they are wanted. Between two options that both
 # build, what building costs cancels: for all other models it is build or buy.
 OPTIONS: Row = {
@@ -195,6 +210,7 @@ OPTIONS: Row = {
     "leverage_spend_usd_per_year": 3.3e9,  # of the reference scenario's accelerators
 }
 WANTED = {
+    **dict.fromkeys(STEP_MODELS, tuple(STEP)),
     "build_dual": tuple(OPTIONS),
     "dual": tuple(OPTIONS),
     "leverage_beside": tuple(OPTIONS),
@@ -203,11 +219,16 @@ WANTED = {
 }
 
 
-def base_row(variant: str = "", options: tuple[str, ...] = tuple(OPTIONS)) -> Row:
+EVERYTHING = (*OPTIONS, *STEP)
+
+
+def base_row(variant: str = "", options: tuple[str, ...] = EVERYTHING) -> Row:
     """The reference scenario with no output given, and what the models outside of it read."""
     outputs = {name for _, names in scenarios.models().values() for name in names}
-    given_values = {**FULL, **{name: OPTIONS[name] for name in options}, "die_area_mm2": 780.0}
+    chosen = {name: {**OPTIONS, **STEP}[name] for name in options}
+    given_values = {**FULL, **chosen, "die_area_mm2": 780.0}
     kept = {"die_area_mm2"} if variant == "square" else {"die_width_mm", "die_height_mm"}
+    kept |= set() if "train_data_parallel" in options else {"train_chips", "train_mfu"}
     if not variant.startswith("tokens"):
         kept.add("build_demand_cap_units_per_year")
     left_out: set[str] = set()
@@ -289,6 +310,17 @@ UNMOVED = {
     "lab_free_inference_share": {
         name for name in scenarios.declared() if name.startswith("lab_") and "gross" not in name
     },
+    "train_chips": {"train_compute_s", "train_bubble_s", "train_exposed_communication_s"},  # beyond one server still
+    # Once a step; and the last stage, which holds one micro-batch, still needs most.
+    "train_micro_batches": {"train_bubble_s", "train_optimizer_s", "train_micro_batch_limit"}
+    | {f"train_{part}_bytes" for part in ("state", "activation", "memory", "memory_needed")},
+    "train_attention_flop_per_token": {"train_exposed_communication_s"},  # the same stage is the slowest
+}
+# What alone moves, of what reads a variable.
+MOVED = {
+    # More work is done in the same hours.
+    "train_flop_per_token": {"train_flop_ratio", "train_mfu", "train_hfu", "train_hfu_korthikanti", "train_flop"},
+    "train_memory_needed_bytes": set(),  # it fits still
 }
 # Whole numbers, which move by steps, and what is read off at a whole year.
 STEPS = {
@@ -311,6 +343,7 @@ def test_a_given_output_reaches_what_lies_downstream(model: str, name: str) -> N
     assert after[name] == moved
     statuses = {other for other in others if scenarios.declared()[other]["kind"] == "choice"}
     still = {other for other in others - statuses if after[other] == before[other]}
+    still &= MOVED.get(name, still)
     assert not still - STEPS - UNMOVED.get(name, set()), f"{name} was given and these did not move"
 
 
@@ -340,7 +373,7 @@ def test_nulls_in_every_pattern(seed: int) -> None:
         **FULL,
         **tapeout.evaluate(
             scenarios.frame_of([base_row()]),
-            [name for _, name in computed_numbers() if name not in FULL and involved("", tuple(OPTIONS))[name]],
+            [name for _, name in computed_numbers() if name not in FULL and involved("", EVERYTHING)[name]],
         ).row(0, named=True),
     }
     everything = {name: value for name, value in everything.items() if scenarios.declared()[name]["role"] != "summary"}
@@ -366,7 +399,7 @@ def test_nulls_in_every_pattern(seed: int) -> None:
 
 def test_null_columns_are_as_if_absent() -> None:
     frame = scenarios.frame_of([base_row()] * 3)
-    known = {name for name, read in involved("", tuple(OPTIONS)).items() if read}
+    known = {name for name, read in involved("", EVERYTHING).items() if read}
     outputs = list(dict.fromkeys(name for _, name in computed_numbers() if name in known - set(frame.columns)))
     empty = frame.with_columns(pl.lit(None).cast(scenarios.dtype_of(name)).alias(name) for name in outputs)
     assert_frame_equal(

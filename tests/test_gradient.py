@@ -40,6 +40,7 @@ from oracle import (
     scaling,
     specialization,
     speed,
+    step,
     training,
 )
 from scenarios import Row
@@ -50,7 +51,9 @@ from test_oracles import (
     INTEGRAL,
     LAB_LIMITS,
     LARGEST,
+    PARAMS,
     SPECIAL_LIMITS,
+    TRAINING_STEPS,
     build_oracle,
     build_rows,
     counted,
@@ -59,6 +62,7 @@ from test_oracles import (
     full_die,
     override,
     passed_over,
+    step_rows,
 )
 
 #: How many times the rows of a usual run.
@@ -183,6 +187,7 @@ def die_oracle(line: Row) -> dict[str, Any]:
 
 CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "training": (lambda line: training.evaluate(line), {}, 25),
+    "step_flop": (lambda line: step.flop(line), dict(PARAMS), 25),
     "die": (die_oracle, dict(DIE_LIMITS), 40),
     "package": (lambda line: package.evaluate(line), {"package_dies": (0, 64), "package_memory_stacks": (0, 64)}, 25),
     "programme": (lambda line: programme.evaluate(line), {"later_silicon_probability": (0.4, 1.0)}, 25),
@@ -242,6 +247,20 @@ def test_closed_forms_have_the_derivatives_of_the_oracle(model: str) -> None:
         for by in inputs_of(model, line):
             compare_exactly(found, row, line, oracle, by)
     found.hold()
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("model", list(TRAINING_STEPS))
+def test_training_steps_have_the_derivatives_of_the_oracle(model: str) -> None:
+    """Layouts that divide, each by a few inputs."""
+    lines = step_rows(model, 5, 40 * TIMES)
+    found = Found(model, lines)
+    generator = np.random.default_rng(9)
+    for row, line in enumerate(lines):
+        by = list(inputs_of(model, line))
+        for name in generator.choice(by, size=min(9, len(by)), replace=False) if by else []:
+            compare_exactly(found, row, line, TRAINING_STEPS[model], str(name))
+    found.hold(least=4 if model == "step" else 0)
 
 
 # ---------------------------------------------------------------- monthly models

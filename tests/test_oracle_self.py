@@ -22,6 +22,7 @@ from oracle import (
     package,
     programme,
     specialization,
+    step,
     training,
 )
 
@@ -544,12 +545,62 @@ def test_training_flop() -> None:
         train_chip_flop_per_s_bf16=989e12,
         train_mfu=0.3461,
         train_chips=16384.0,
+        train_flop_ratio=1.0,
     )
     out = training.evaluate(row)
     assert close(out["train_flop"], 3.7908e25, 1e-12)
     assert close(out["train_chip_hours"], 30.84e6, 5e-3)
     assert close(out["train_days"], out["train_chip_hours"] / 16384 / 24, 1e-14)
     assert training.evaluate({**row, "train_flop": 1e25})["train_chip_hours"] < out["train_chip_hours"]
+
+
+# ---------------------------------------------------------------- step
+
+
+def test_step_flop_and_activations_as_printed() -> None:
+    """Korthikanti et al., appendix A: 72 B L s d^2 (1 + s/6d + V/12Ld); table 2: 10 d + 24 d/t + 5 h s/t."""
+    layers, d, s, v, h, t = 96, 12288, 2048, 51200, 96, 8
+    plain: Row = {
+        "llm_layers": layers,
+        "llm_linear_layers": 0,
+        "llm_window_layers": 0,
+        "llm_window_tokens": INF,
+        "llm_attention_params": layers * 4.0 * d * d,
+        "llm_dense_params": layers * 8.0 * d * d,
+        "llm_expert_params": 0.0,
+        "llm_expert_active_share": 0.0,
+        "llm_embedding_params": float(v * d),
+        "llm_attention_flop_per_pair": 4.0 * layers * d,
+        "llm_active_params": 175e9,
+        "train_sequence_length": s,
+    }
+    printed = 72 * layers * d * d * (1 + s / (6 * d) + v / (12 * layers * d))
+    assert close(step.flop(plain)["train_flop_per_token"], printed, 1e-14)
+    names = ("pipeline", "data", "expert", "context")
+    nothing = ("experts", "experts_per_token", "shared_experts", "expert_ffn", "kv_latent_dim", "query_latent_dim")
+    cut: Row = {
+        **plain,
+        **{f"train_{name}_parallel": 1 for name in names},
+        **{f"llm_{name}": 0 for name in (*nothing, "rope_head_dim", "value_head_dim", "tied_embeddings")},
+        "llm_expert_layers": 0.0,
+        "llm_hidden": d,
+        "llm_heads": h,
+        "llm_kv_heads": h,
+        "llm_head_dim": d // h,
+        "llm_ffn": 4 * d,
+        "llm_ffn_matrices": 2,
+        "llm_vocab": v,
+        "train_tensor_parallel": t,
+        "train_interleave": 1,
+        "train_micro_batch": 1,
+        "train_sequence_parallel": False,
+        "train_dropout": True,
+        "train_chip_flash_attention": 0,
+    }
+    model = step.Model(cut)
+    assert close(
+        float(model.attention.bytes + model.scores + model.dense.bytes), 10 * d + 24 * d / t + 5 * h * s / t, 1e-14
+    )
 
 
 # ---------------------------------------------------------------- die

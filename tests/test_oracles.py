@@ -37,6 +37,7 @@ from oracle import (
     scaling,
     specialization,
     speed,
+    step,
     training,
 )
 from scenarios import Row
@@ -137,8 +138,12 @@ def full_die(line: Row) -> Row:
     return {**line, "die_spare_units": min(line["die_spare_units"], line["die_units"])}
 
 
+# Of an infinite model a part of nothing is not a number.
+PARAMS: Limits = {f"llm_{part}_params": (0.0, 1e18) for part in ("attention", "dense", "expert", "embedding")}
+
 CASES: dict[str, tuple[Oracle, Limits]] = {
     "training": (training.evaluate, {}),
+    "step_flop": (step.flop, PARAMS),
     "die": (die.evaluate, DIE_LIMITS),
     "package": (package.evaluate, {"package_dies": (0, 64), "package_memory_stacks": (0, 64)}),
     "programme": (programme.evaluate, {}),
@@ -299,6 +304,81 @@ def test_specialized_chips_at_prices_of_chips(seed: int) -> None:
     lines = scenarios.rows(np.random.default_rng(seed), scenarios.models()["specialization"][0], 200, SPECIAL_LIMITS)
     assert sum(math.isfinite(specialization.evaluate(line)["special_breakeven_units"]) for line in lines) > 40
     found = problems("specialization", lines, specialization.evaluate, CLOSED)
+    assert not found, report(found)
+
+
+def cut_up(generator: np.random.Generator, line: Row) -> Row:
+    """A row whose layout mostly divides, with numbers of a training run that could be."""
+
+    def power(most: int) -> int:
+        return 1 << int(generator.integers(0, most + 1))
+
+    def few(most: int) -> int:
+        return int(generator.integers(1, most + 1))
+
+    tensor, context, data, micro_batch = power(4), power(2), power(5), few(4)
+    pipeline = few(9) if generator.random() < 0.7 else 1
+    interleave = few(4) if pipeline > 1 and generator.random() < 0.5 else 1
+    expert = 2 ** int(generator.integers(0, (data * context * tensor).bit_length())) if generator.random() < 0.6 else 1
+    experts = expert * few(16) if expert > 1 or generator.random() < 0.5 else 0
+    layers = pipeline * interleave * few(12)
+    micro_batches = few(40) * (pipeline if interleave > 1 else 1)
+    fits = {
+        "llm_layers": layers,
+        "llm_heads": tensor * few(32),
+        "llm_experts": experts,
+        "llm_expert_layers": float(generator.integers(0, layers + 1)) if experts else 0.0,
+        "train_tensor_parallel": tensor,
+        "train_pipeline_parallel": pipeline,
+        "train_data_parallel": data,
+        "train_expert_parallel": expert,
+        "train_context_parallel": context,
+        "train_interleave": interleave,
+        "train_micro_batch": micro_batch,
+        "train_global_batch": data * micro_batch * micro_batches,
+        "train_sequence_length": context * tensor * few(4096),
+        "train_micro_batches": float(micro_batches),
+        "train_chips": float(tensor * pipeline * data * context),
+        "train_memory_needed_bytes": line.get("train_chip_memory_bytes", 1e11)
+        * float(generator.choice([0.5, 1.0, 1.5])),
+    }
+    if generator.random() < 0.15:  # one that does not divide
+        fits[str(generator.choice([name for name in fits if isinstance(fits[name], int)]))] += 1
+    return {**line, **{name: value for name, value in fits.items() if name in line}}
+
+
+TRAINING_STEPS: dict[str, Oracle] = {"step_layout": step.layout, "step_memory": step.memory, "step": step.evaluate}
+
+
+def step_rows(model: str, seed: int, count: int) -> list[Row]:
+    """Rows of one of the models of a training step; where there is no micro-batch, none is given."""
+    generator = np.random.default_rng(seed)
+    inputs, outputs = scenarios.models()[model]
+    lines = [cut_up(generator, line) for line in scenarios.rows(generator, inputs, count, PARAMS)]
+    return [
+        override(generator, line, TRAINING_STEPS[model](line), outputs) if k % 4 == 0 else line
+        for k, line in enumerate(lines)
+    ]
+
+
+@pytest.mark.parametrize("model", list(TRAINING_STEPS))
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_training_steps(model: str, seed: int) -> None:
+    lines = step_rows(model, seed, 250)
+    found = problems(model, lines, TRAINING_STEPS[model], CLOSED)
+    assert not found, report(found)
+    none = [name for name in TRAINING_STEPS[model](lines[0]) if name.endswith(("_bytes", "_s"))]
+    known = sum(all(TRAINING_STEPS[model](line)[name] is not None for name in none) for line in lines)
+    assert known > len(lines) / 4  # most of them are about steps that can be taken
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_layouts_drawn_on_their_own(seed: int) -> None:
+    """Over the whole bounds nothing divides: the same reason is found."""
+    lines = scenarios.rows(np.random.default_rng(seed), scenarios.models()["step"][0], 200, PARAMS)
+    found = problems("step", lines, step.evaluate, CLOSED)
     assert not found, report(found)
 
 

@@ -41,7 +41,34 @@ _LIFE = "where machines wear out, a new one pays its cost, or the price meets th
 _BARGAIN = "where the mean tape-out passes the horizon of 120 months, at which a contract ends as well"
 _KEPT = "where own units displace all spending that the bargain is about"
 _ALL_FIXED = "where cadence_lead_years is cadence_fixed_years"
+_FITS = "where it no longer fits, after which it is null"
+
 _KINKS: dict[str, tuple[str, str]] = {
+    "train_attention_flop_per_token": ("bends", "where a window is as long as the sequence"),
+    "train_layer_flop_per_token": ("bends", "as train_attention_flop_per_token"),
+    "train_flop_per_token": ("bends", "as train_attention_flop_per_token"),
+    "train_flop_ratio": ("bends", "as train_attention_flop_per_token"),
+    "train_state_bytes": ("steps", "where another stage needs most"),
+    "train_activation_bytes": (
+        "steps",
+        "where another stage needs most; bends where a stage would hold more micro-batches than there are",
+    ),
+    "train_memory_bytes": ("bends", "as train_activation_bytes"),
+    "train_memory_needed_bytes": ("bends", "as train_activation_bytes"),
+    "train_micro_batch_limit": ("steps", "as train_activation_bytes; bends where it is 0"),
+    "train_compute_s": ("steps", f"where another stage is the slowest; {_FITS}"),
+    "train_exposed_communication_s": (
+        "steps",
+        f"as train_compute_s; where a group outgrows the chips that links join; {_FITS}",
+    ),
+    "train_bubble_s": ("steps", f"as train_exposed_communication_s; {_FITS}"),
+    "train_straggler_s": ("steps", f"as train_exposed_communication_s; bends where links join all chips; {_FITS}"),
+    "train_optimizer_s": ("steps", _FITS),
+    "train_step_s": ("steps", f"where a group outgrows the chips that links join; bends as its parts; {_FITS}"),
+    "train_tokens_per_s": ("steps", "as train_step_s"),
+    "train_mfu": ("steps", "as train_step_s"),
+    "train_hfu": ("steps", "as train_step_s"),
+    "train_hfu_korthikanti": ("steps", "as train_step_s"),
     "die_gross_per_wafer": ("bends", "classic: where no die fits; steps from count to count with grid"),
     "die_sellable_yield": ("bends", "where it reaches 1"),
     "die_cost_usd": ("bends", "as die_gross_per_wafer and die_sellable_yield; null below one die a wafer"),

@@ -40,6 +40,10 @@ pub mod speed_observed;
 pub mod speed_response;
 pub mod speed_revenue;
 pub mod speed_share;
+pub mod step;
+pub mod step_flop;
+pub mod step_layout;
+pub mod step_memory;
 pub mod training;
 pub mod training_dates;
 
@@ -97,6 +101,10 @@ pub const MODELS: &[Entry] = &[
     entry::<scaling_size::by_loss::ScalingByLoss>(),
     entry::<scaling_size::by_flop::ScalingByFlop>(),
     entry::<scaling::Scaling>(),
+    entry::<step_layout::StepLayout>(),
+    entry::<step_flop::StepFlop>(),
+    entry::<step_memory::StepMemory>(),
+    entry::<step::Step>(),
     entry::<training_dates::TrainingDates>(),
     entry::<training::Training>(),
     entry::<die_shape::DieShape>(),

@@ -1,11 +1,13 @@
 //! What one training run costs.
 //!
-//!     hours     H  = 6 N D / (peak · MFU) / 3600
+//!     hours     H  = 6 N D a / (peak · MFU) / 3600
 //!     hardware  HW = P s · 10^(-k age) · k ln 10 / 8766 · H      (declining balance)
 //!     network   IC = HW · φ / (1 - φ)
 //!     energy    EN = TDP/1000 · m · f · PUE · H · price per kWh
 //!     cost      C  = HW + IC + EN
 //!
+//! a is 1, or, where `train_sequence_length` and the model's dimensions are given, what MFU counts over 6 N D
+//! (`train_flop_ratio`): attention more, the embedding less. MFU may be computed too: `step`.
 //! P is the price of the bare chip, s the server's price over the chips in it, k the decline of the server's value in
 //! orders of magnitude a year, φ the network's share of the cluster's cost, m the server's power over the chip's, f average
 //! over rated power. Source: Cottier, Rahman, Fattorini, Maslej, Besiroglu and Owen, "The rising costs of training
@@ -85,7 +87,7 @@ model! {
         /// How the hardware's price is spread over its life.
         train_amortization: Amortization = Amortization::DecliningBalance, "Cottier et al. 2024";
     }
-    reads { discount_rate_per_year train_price_age_years }
+    reads { discount_rate_per_year train_price_age_years train_flop_ratio }
     outputs {
         /// Peak rate of one training chip in the precision of the run.
         train_chip_flop_per_s: "FLOP/s" [1.0, 1e21];
@@ -118,7 +120,8 @@ model! {
             Precision::Fp8 => x.train_chip_flop_per_s_fp8,
             Precision::Fp4 => x.train_chip_flop_per_s_fp4,
         });
-        let train_flop = given.train_flop(x.llm_active_params * x.train_tokens * TRAINING_FLOP);
+        let train_flop =
+            given.train_flop(x.llm_active_params * x.train_tokens * TRAINING_FLOP * x.train_flop_ratio);
         let train_chip_hours = given.train_chip_hours(train_flop / (train_chip_flop_per_s * x.train_mfu) / SECONDS_PER_HOUR);
         let train_days = given.train_days(train_chip_hours / x.train_chips / HOURS_PER_DAY);
 

@@ -74,7 +74,9 @@ def evaluate(row: Row) -> Result:
             return drawn * lines["train_chip_hours"] * lines["electricity_usd_per_kwh"]
 
         lines.line("train_chip_flop_per_s", lambda: lines[f"train_chip_flop_per_s_{lines.text('train_precision')}"])
-        lines.line("train_flop", lambda: 6 * lines["llm_active_params"] * lines["train_tokens"])
+        lines.line(
+            "train_flop", lambda: 6 * lines["llm_active_params"] * lines["train_tokens"] * lines["train_flop_ratio"]
+        )
         lines.line(
             "train_chip_hours",
             lambda: lines["train_flop"] / (lines["train_chip_flop_per_s"] * lines["train_mfu"]) / 3600,
