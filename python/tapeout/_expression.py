@@ -1,7 +1,8 @@
 """Arithmetic and conditions in text, such as ``build_npv_usd@fast > 0 and lifetime_saving_usd > 200e6``.
 
 An expression is read by Python's own parser and compiled to a Polars expression node by node; nothing is ever executed
-as Python. Allowed: numbers, names, ``name@variant``, ``+ - * / **``, comparisons, ``and or not``, ``min()``, ``max()``, ``floor()``.
+as Python. Allowed: numbers, names, ``name@variant``, ``+ - * / **``, comparisons, ``and or not``, ``min()``, ``max()``,
+``floor()``.
 """
 
 from __future__ import annotations
@@ -131,7 +132,9 @@ def _check(node: ast.expr, text: str) -> None:
         case ast.Call():
             raise refuse("only min(a, b, ...), max(a, b, ...) and floor(a) can be called")
         case _:
-            raise refuse(f"{type(node).__name__} is not numbers, names, + - * / **, comparisons, and or not, min, max, floor")
+            raise refuse(
+                f"{type(node).__name__} is not numbers, names, + - * / **, comparisons, and or not, min, max, floor"
+            )
     for operand in operands:
         _check(operand, text)
         # A name may hold a boolean column, so only what is certain is refused.
