@@ -5,11 +5,12 @@
 FOLDER has `gemm_measured.csv`: one multiplication a row, with chip, dtype, m (rows), n (columns), k_reduction (depth),
 latency_us, software and source. The file is not part of this project. Printed are the median and the mean of the error
 without its sign and the mean with it: of the constants of the chip catalog on all shapes (in sample); and held out, of
-constants fitted here to three quarters of the families of shapes on the quarter left out, each quarter in turn. A family
-is one pair of columns and depth with all its rows, so no row of the layer that is predicted was seen; in the second split
-a family is one number of columns. Fitted are the same constants by the same rule as those of the catalog: least squares
-of the logarithm of time, errors above 4 % with less weight. Rows of other sources are predicted by the catalog alone.
-The exit code is 0 if the mean error held out is at most 7 % for each chip, 1 if not, 2 if there is nothing to compare.
+constants fitted here to three quarters of the families of shapes on the quarter left out, each quarter in turn. A
+family is one pair of columns and depth with all its rows, so no row of the layer that is predicted was seen; in the
+second split a family is one number of columns. Fitted are the same constants by the same rule as those of the catalog:
+least squares of the logarithm of time, errors above 4 % with less weight. Rows of other sources are predicted by the
+catalog alone. The exit code is 0 if the mean error held out is at most 7 % for each chip, 1 if not, 2 if there is
+nothing to compare.
 """
 
 import sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 
@@ -99,3 +100,29 @@ def test_dimensions_that_suit_the_chip(seed: int) -> None:
     decided = [alignment.evaluate(line) for line in lines]
     assert sum(1 for one in decided if not one.get("_undetermined")) > 15
     assert sum(1 for one in decided if (one.get("align_gain") or 0) > 1) > 5
+
+
+def test_the_least_over_a_basket_of_chips() -> None:
+    """Candidates joined with chips: a width that every chip likes wins over one that suits the first alone."""
+    widths = pl.DataFrame({"llm_ffn": [10922, 10944, 11008, 11264]})
+    chips = pl.DataFrame({"chip": ["a100-sxm-80gb", "h100-sxm", "b200-sxm"]})
+    model = {"llm_layers": 32, "llm_hidden": 4096, "llm_heads": 32, "llm_kv_heads": 32, "llm_head_dim": 128}
+    frame = widths.join(chips, how="cross")
+    rest = {**model, "llm_vocab": 32000, "align_tokens": 4096}
+    scored = tapeout.evaluate(frame, ["align_efficiency"], assume=rest)
+    worst = scored.group_by("llm_ffn").agg(pl.col("align_efficiency").min()).sort("llm_ffn")["align_efficiency"]
+    assert worst.arg_min() == 0
+    alone = {
+        chip: evaluated["align_efficiency"].to_list()
+        for (chip,), evaluated in scored.sort("llm_ffn").group_by("chip", maintain_order=True)
+    }
+    assert worst.to_list() == [min(of_width) for of_width in zip(*alone.values(), strict=True)]
+
+
+def test_a_gain_within_the_error_is_none() -> None:
+    """Llama 3.1 8B is aligned: what the search finds is less than the model's error, and the status says so."""
+    frame = pl.DataFrame({"llm": ["llama-3.1-8b"], "chip": ["h100-sxm"], "align_tokens": [8192]})
+    got = tapeout.evaluate(frame, ["align_gain", "align_status", "align_needed_gemm_share"]).row(0, named=True)
+    assert 1.0 <= got["align_gain"] < 1.07
+    assert got["align_status"] != "gain"
+    assert got["align_needed_gemm_share"] > 1

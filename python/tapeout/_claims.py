@@ -207,7 +207,7 @@ def _counted(card: Card, survey: bool) -> list[Definition]:
     """The definitions counted on a batch.
 
     All of them on the first; on the others the headline and what its own evaluations answer too. The monthly model
-    and the search for dimensions take most of the time, and 65,536 rows tell an alternative definition's share to 0.002.
+    and the search for dimensions take most of the time, and 65,536 rows tell another definition's share to 0.002.
     """
 
     def scenarios(definition: Definition) -> set[Scenario]:

@@ -1,7 +1,8 @@
 """Arithmetic and conditions in text, such as ``build_npv_usd@fast > 0 and lifetime_saving_usd > 200e6``.
 
 An expression is read by Python's own parser and compiled to a Polars expression node by node; nothing is ever executed
-as Python. Allowed: numbers, names, ``name@variant``, ``+ - * / **``, comparisons, ``and or not``, ``min()``, ``max()``, ``floor()``.
+as Python. Allowed: numbers, names, ``name@variant``, ``+ - * / **``, comparisons, ``and or not``, ``min()``, ``max()``,
+``floor()``.
 """
 
 from __future__ import annotations

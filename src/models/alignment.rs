@@ -10,14 +10,16 @@
 //! 2405.04434). Attention's own products, norms and communication are not among them: they are in 1 - s.
 //!
 //! The lattice has hidden widths within `align_reach` of the model's in multiples of 128 (of 64 t from t > 2 on); heads of
-//! 64, 128 or 256 within a factor of two, as wide in all as the hidden width asks, in whole groups of key-value heads as wide
-//! as the model's; feed-forward widths within that reach of the same
-//! ratio to the hidden width in multiples of 128 t; the vocabulary rounded up to a multiple of 64 t; and the number of layers
-//! that leaves the parameters where they were. A neighbor counts where its parameters are within `align_params_tolerance`,
-//! and hidden width over layers is in `align_aspect_low` to `_high` or no farther out than the model's: that dimensions of
-//! one size are of one quality is known no further. Latent attention, the number of
-//! experts and linear layers stay as they are. In a model
-//! with several kinds of layers the mixture is kept, and a layer is the mean one.
+//! 64, 128 or 256 within a factor of two, as wide in all as the hidden width asks, in whole groups of key-value heads as
+//! wide as the model's; feed-forward widths within that reach of the same ratio to the hidden width in multiples of 128 t;
+//! the vocabulary rounded up to a multiple of 64 t; and the number of layers that leaves the parameters where they were. A
+//! neighbor counts where its parameters are within `align_params_tolerance`, and hidden width over layers is in
+//! `align_aspect_low` to `_high` or no farther out than the model's: that dimensions of one size are of one quality is known
+//! no further. Latent attention, the number of experts and linear layers stay as they are. In a model with several kinds of
+//! layers the mixture is kept, and a layer is the mean one.
+//!
+//! Over a basket of chips the candidates are rows, one for each chip, and the score of a candidate is the least of its
+//! `align_efficiency`: a frame of candidates joined with the chips, grouped by candidate.
 //!
 //! The times miss measurements by 7 % in the mean (`gemm_kernels`), so a gain below that is none that the model can tell:
 //! `align_status` says so, and `align_needed_gemm_share` is the share s from which on the gain is above it. Published gains
