@@ -9,6 +9,7 @@ pub mod market;
 pub mod math;
 pub mod models;
 pub mod number;
+pub mod own_chip;
 pub mod plan;
 #[cfg(feature = "python")]
 mod python;
@@ -17,6 +18,7 @@ pub mod sample;
 pub mod saving;
 pub mod settings;
 pub mod solve;
+pub mod spending;
 pub mod summary;
 #[cfg(test)]
 mod trial;

@@ -36,6 +36,7 @@ FULL: Row = {
     "decline_software_factor": 8.0,
     "decline_years": 5.0,
     "inference_train_ratio": 17.86,  # the demand of the reference scenario
+    "month": 40,
 }
 
 
@@ -71,8 +72,11 @@ def involved(square: bool) -> dict[str, set[str]]:
 
 
 # What reads a variable and yet does not move: a branch not taken, or a limit not reached, on the reference scenario.
+PRICE = ("die_width_mm", "die_height_mm", "die_sellable_yield", "die_cost_usd", "asic_unit_price_usd")
 UNMOVED = {
-    "programme_fixed_usd": {"build_npv_sd_usd"},  # paid at the decision, whatever the schedule
+    **{name: {"month_own_units_per_year"} for name in PRICE},  # bought while they are cheaper, however much
+    # Paid at the decision, whatever the schedule, and not in month 40.
+    "programme_fixed_usd": {"build_npv_sd_usd", "month_spending_usd"},
     "build_npv_usd": {"decision", "decision_runner_up"},  # it pays still
 }
 

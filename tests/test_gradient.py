@@ -22,9 +22,19 @@ from polars.testing import assert_frame_equal
 
 import scenarios
 import tapeout
-from oracle import common, decline, demand, die, package, programme, training
+from oracle import build_month, common, decline, demand, demand_month, die, package, programme, training
 from scenarios import Row
-from test_oracles import DIE_LIMITS, INTEGRAL, LARGEST, build_oracle, build_rows, full_die, override, passed_over
+from test_oracles import (
+    DIE_LIMITS,
+    INTEGRAL,
+    LARGEST,
+    build_oracle,
+    build_rows,
+    full_die,
+    month_oracle,
+    override,
+    passed_over,
+)
 
 #: How many times the rows of a usual run.
 TIMES = int(os.environ.get("TAPEOUT_GRADIENT_TIMES", "1"))
@@ -219,6 +229,7 @@ MONTHLY: dict[str, tuple[Oracle, int]] = {
     "demand": (demand.evaluate, 12),
     "demand_by_spend": (demand.evaluate, 12),
     "demand_by_ratio": (demand.evaluate, 12),
+    "demand_month": (demand_month.evaluate, 12),
 }
 
 
@@ -226,9 +237,10 @@ MONTHLY: dict[str, tuple[Oracle, int]] = {
 def test_demand_has_the_derivatives_of_the_oracle(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demand, "float", common.Real, raising=False)
     monkeypatch.setattr(common, "float", common.Real, raising=False)
+    monkeypatch.setattr(demand_month, "float", common.Real, raising=False)
     oracle, count = MONTHLY[model]
     limits = {"chip_price_usd": (1.0, 1e9), "train_cost_usd": (1.0, 1e12)}
-    if model == "demand":
+    if model in ("demand", "demand_month"):
         limits["build_units_per_year"] = (1.0, 1e15)
     lines = scenarios.rows(np.random.default_rng(11), scenarios.models()[model][0], count * TIMES, limits)
     found = Found(model, lines)
@@ -274,6 +286,21 @@ def test_build_has_the_derivatives_of_the_oracle() -> None:
         by = list(inputs_of("build", line))
         for name in generator.choice(by, size=7, replace=False):
             compare_monthly(found, row, line, monthly_build, str(name))
+    found.hold(least=4)
+
+
+def test_a_month_of_build_has_the_derivatives_of_the_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_month, "float", common.Real, raising=False)
+    generator = np.random.default_rng(9)
+    lines = build_rows(4, 4 * TIMES) + ordinary(generator, 8 * TIMES)
+    for line in lines:
+        line["month"] = int(generator.integers(12, 60))
+        line.pop("lifetime_inference_usd")
+    found = Found("build_month", lines)
+    for row, line in enumerate(lines):
+        by = list(inputs_of("build_month", line))
+        for name in generator.choice(by, size=8, replace=False):
+            compare_monthly(found, row, line, month_oracle, str(name))
     found.hold(least=4)
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import build, decision, decline, demand, die, package, programme, training
+from oracle import build, build_month, decision, decline, demand, demand_month, die, package, programme, training
 from scenarios import Row
 
 Oracle = Callable[[Row], dict[str, Any]]
@@ -274,6 +274,15 @@ def test_demand_by_ratio(seed: int) -> None:
     assert not found, report(found)
 
 
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_demand_by_month(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    lines = scenarios.rows(generator, scenarios.models()["demand_month"][0], 200)
+    found = problems("demand_month", lines, demand_month.evaluate, MONTHLY)
+    assert not found, report(found)
+
+
 # ---------------------------------------------------------------- build
 
 BUILD_LIMITS: Limits = {
@@ -375,6 +384,27 @@ def test_build_with_given_outputs(seed: int) -> None:
         return math.sqrt(DROPPED) if name == "build_npv_sd_usd" else MONTHLY
 
     found = problems("build", lines, build_oracle, tolerance)
+    assert not found, report(found)
+
+
+def month_oracle(line: Row) -> dict[str, Any]:
+    """The oracle, with the scale of what the law's dropped tail could have held."""
+    out = build_month.evaluate(line)
+    gross = float(np.sum(build.flow(line).gross))
+    sums = line["programme_mask_usd"] + line["programme_launch_usd"] + 59 * line["programme_respin_usd"]
+    possible = line["programme_nre_scale"] * sums
+    for name in ("spending", "spending_so_far", "npv_so_far", "balance"):
+        out["_scale"][f"month_{name}_usd"] += (gross + possible) * DROPPED / MONTHLY
+    return out
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_build_by_month(seed: int) -> None:
+    lines = build_rows(seed, 60)
+    for k, line in enumerate(lines):
+        line["month"] = k * 2 + seed % 2
+    found = problems("build_month", lines, month_oracle, MONTHLY)
     assert not found, report(found)
 
 

@@ -4,6 +4,7 @@ from tapeout._claims import claims
 from tapeout._gradient import gradient, kinks
 from tapeout._screen import screen
 from tapeout._solve import solve
+from tapeout._timeline import timeline
 from tapeout.catalogs import catalog
 from tapeout.declarations import models, variables
 from tapeout.distributions import (
@@ -60,6 +61,7 @@ __all__ = [
     "screen",
     "sensitivity",
     "solve",
+    "timeline",
     "to_salib",
     "triangular",
     "uniform",

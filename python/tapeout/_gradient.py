@@ -34,6 +34,12 @@ _FLOW = (
 )
 _HORIZON = "where tape-out, a respin or launch passes the horizon of 120 months, or tape-out the planned launch"
 _LAW = "where the value at a month's edge, or that of a launch after the horizon, passes it; steps without an overrun"
+_POINT = "a step there where there is none"
+_SERVICE = "where launch, or the end of ramp or life, passes a month's edge"
+_DUE = (
+    "where the first or the last launches of a month have their masks or a respin at a month's edge, a step there "
+    "without an overrun; and as programme_nre_pv_usd"
+)
 _KINKS: dict[str, tuple[str, str]] = {
     "die_gross_per_wafer": ("bends", "classic: where no die fits; steps from count to count with grid"),
     "die_sellable_yield": ("bends", "where it reaches 1"),
@@ -61,6 +67,27 @@ _KINKS: dict[str, tuple[str, str]] = {
     "build_breakeven_units_per_year": ("bends", "as lifetime_saving_usd at that demand; a step to infinity"),
     "build_breakeven_inference_usd": ("bends", "as build_breakeven_units_per_year"),
     "build_parity_months": ("bends", "where it reaches 0; a step to infinity after a century"),
+    "month_demand_units_per_year": ("bends", "where demand reaches the cap"),
+    "month_inference_usd": ("bends", "where demand reaches the cap"),
+    "month_unit_saving_usd": ("bends", "where the own unit costs as much as what it replaces"),
+    "month_live_share": ("bends", "where the freeze passes the middle of the month"),
+    "month_own_units_per_year": (
+        "steps",
+        "where the own unit costs as much as what it replaces; bends as month_potential_saving_usd",
+    ),
+    "month_potential_saving_usd": (
+        "bends",
+        "where demand reaches the cap or the peak, the own unit costs as much as what it replaces, or the freeze "
+        "passes the middle of the month",
+    ),
+    "month_launched_probability": ("bends", f"where a launch without an overrun passes a month's edge; {_POINT}"),
+    "month_in_service_share": ("bends", _SERVICE),
+    "month_saving_usd": ("bends", f"as month_potential_saving_usd, and {_SERVICE}"),
+    "month_saving_so_far_usd": ("bends", f"as month_potential_saving_usd, and {_SERVICE}"),
+    "month_spending_usd": ("bends", _DUE),
+    "month_spending_so_far_usd": ("bends", _DUE),
+    "month_npv_so_far_usd": ("bends", f"as month_saving_so_far_usd, and {_DUE}"),
+    "month_balance_usd": ("steps", "as build_npv_usd"),
     "decision_margin_usd": ("bends", "where build_npv_usd is 0"),
 }
 

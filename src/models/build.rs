@@ -2,7 +2,7 @@
 //!
 //!     saving per own unit   u(t) = ratio · price (1-d_m)^t - own price (1-d_a)^t + opex saving;  none bought while u < 0
 //!     live(t) = residual + (1 - residual) e^(-η (x - freeze)⁺/12)
-//!     month's flow          v = min(addressable · D, peak) / 12 · u · live · (1+r)^-t         (mid-month)
+//!     month's flow          v = min(addressable · D, peak) / 12 · u · live · (1+r)^-t         `own_chip.rs`
 //!     saving given launch   S(x), `saving.rs`;  cost given respins n and launch: dated payments, discounted
 //!     NPV = S - NRE over the cells of the launch law, `launch.rs`, `risk.rs`
 //!
@@ -13,8 +13,9 @@
 
 use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::LaunchLaw;
-use crate::market::{HORIZON, Market, Month, Path, Volume};
+use crate::market::{HORIZON, Market, Path, Volume};
 use crate::number::Number;
+use crate::own_chip::{OwnChip, OwnMonth};
 use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
 use crate::saving::{Launches, Saving, months, pieces};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
@@ -163,9 +164,19 @@ model! {
             || wanted.build_saving_on_displaced_share;
 
         // The flow of savings.
-        let own_decline_log = (-x.build_asic_decline_per_year).ln_1p();
-        let mut own_price_usd = Path::new(x.asic_unit_price_usd, own_decline_log);
-        let mut month = Month::first(&market);
+        let chip = OwnChip {
+            market,
+            price_usd: x.asic_unit_price_usd,
+            decline_per_year: x.build_asic_decline_per_year,
+            opex_saving_usd: x.build_opex_saving_usd,
+            stops_when_dearer: x.build_stop_when_dearer,
+            addressable_share: x.build_addressable_share,
+            peak_units_per_year: x.build_peak_units_per_year,
+            obsolescence_per_year: x.build_obsolescence_per_year,
+            freeze_months: x.programme_freeze_months,
+            residual_share: x.build_residual_share,
+        };
+        let mut month = OwnMonth::first(&chip);
         let mut growth_path = Path::new(N::one(), market.growth_per_year.ln_1p());
         let mut flow_usd = months::<N>();
         let mut merchant_usd = months::<N>();
@@ -173,38 +184,18 @@ model! {
         let mut worth_usd = months::<N>();
         let mut growth = months::<N>();
         let mut decay = months::<N>();
-        // Work is lost from the freeze on, first over the part of a month until the next mid-month.
-        let loss_per_month = x.build_obsolescence_per_year / MONTHS_PER_YEAR;
-        let freeze_from_middle = x.programme_freeze_months - 0.5;
-        let to_middle = freeze_from_middle.floor() + 1.0 - freeze_from_middle;
-        let to_middle = N::select(freeze_from_middle.lt(N::zero()), -freeze_from_middle, to_middle);
-        let first_loss = (-(loss_per_month * to_middle)).exp();
-        let monthly_loss = (-loss_per_month).exp();
-        let mut fresh = N::one();
-        let mut mid_month = 0.5;
         let mut k = 0;
         while k < HORIZON {
-            let lead_usd = month.price_usd.now - own_price_usd.now + x.build_opex_saving_usd;
-            let unit_saving_usd = if x.build_stop_when_dearer { lead_usd.positive_part() } else { lead_usd };
-            let since_freeze = -x.programme_freeze_months + mid_month;
-            let begins = since_freeze.le(N::one());
-            fresh = N::select(begins, first_loss, fresh * monthly_loss);
-            fresh = N::select(since_freeze.le(N::zero()), N::one(), fresh);
-            let live = x.build_residual_share + (-x.build_residual_share + 1.0) * fresh;
-            let own_units = (x.build_addressable_share * month.units_per_year()).min(x.build_peak_units_per_year);
-            let today = live * month.discount.now / MONTHS_PER_YEAR;
-            flow_usd[k] = (own_units * unit_saving_usd * today).save();
+            flow_usd[k] = month.saving_usd().save();
             if wants_service {
-                displaced_usd[k] = (own_units * month.price_usd.now * today).save();
-                worth_usd[k] = (unit_saving_usd * today).save();
-                merchant_usd[k] = (month.price_usd.now * month.discount.now / MONTHS_PER_YEAR).save();
+                displaced_usd[k] = (month.units_per_year() * month.market.price_usd.now * month.today()).save();
+                worth_usd[k] = (month.unit_saving_usd() * month.today()).save();
+                merchant_usd[k] = month.market.work_usd().save();
                 growth[k] = growth_path.now.save();
-                decay[k] = month.decay.now.save();
+                decay[k] = month.market.decay.now.save();
             }
             month.step();
             growth_path.step();
-            own_price_usd.step();
-            mid_month += 1.0;
             k += 1;
         }
 
@@ -329,6 +320,7 @@ model! {
         };
         let build_parity_months = if wanted.build_parity_months {
             let merchant_decline_log = (-x.build_merchant_decline_per_year).ln_1p();
+            let own_decline_log = (-x.build_asic_decline_per_year).ln_1p();
             parity_months(
                 #[inline(always)]
                 |months: N| {

@@ -1,9 +1,11 @@
 //! The economic models, one a file, and their registry: adding a model is its file and one row here.
 
 pub mod build;
+pub mod build_month;
 pub mod decision;
 pub mod decline;
 pub mod demand;
+pub mod demand_month;
 pub mod die;
 pub mod die_shape;
 pub mod package;
@@ -56,7 +58,9 @@ pub const MODELS: &[Entry] = &[
     entry::<demand::by_spend::DemandBySpend>(),
     entry::<demand::by_ratio::DemandByRatio>(),
     entry::<demand::Demand>(),
+    entry::<demand_month::DemandMonth>(),
     entry::<build::Build>(),
+    entry::<build_month::BuildMonth>(),
     entry::<decision::BuildOrBuy>(),
     entry::<decline::Decline>(),
 ];
