@@ -218,10 +218,10 @@ pub fn needs<M: Model>(given: u64, choices: &[u8]) -> Vec<u128> {
 /// Declares a model: its variables and its equations.
 ///
 /// `number`, `integer` and `date` inputs: unit, bounds, default, typical range, basis and source. `choices`: type, default,
-/// source; or the type alone, where another model declares it. `reads`: numbers other models declare. `together`: what
-/// decides how long a row's loops run. `outputs` and `summaries`: unit and bounds. `statuses`: why an output is null or
-/// infinite. Inside `equations(x, given)`, `x.name` is an input, `given.name(expression)` the caller's value of an output
-/// where there is one, else the expression, and `given.wanted.name` whether anybody asks for it.
+/// source. `reads`: variables other models declare. `together`: what decides how long a row's loops run. `outputs` and
+/// `summaries`: unit and bounds. `statuses`: why an output is null or infinite. Inside `equations(x, given)`, `x.name` is an
+/// input, `given.name(expression)` the caller's value of an output where there is one, else the expression, and
+/// `given.wanted.name` whether anybody asks for it.
 ///
 /// A monthly model reads `month`, has `equations(x, given, path)` and leaves every output of every month in
 /// `path.name[month]`: rows that differ in nothing but the month then share a run. Its outputs are summaries, for one month
@@ -231,10 +231,7 @@ macro_rules! model {
         $(#[doc = $about:literal])+
         $model:ident = $name:literal;
         inputs { $( #[doc = $doc:literal] $input:ident: $kind:ident $unit:literal [$low:expr, $high:expr], default $default:expr, typical [$from:expr, $to:expr], $basis:ident $source:literal; )* }
-        choices {
-            $( #[doc = $cdoc:literal] $choice:ident: $ctype:ty = $cdefault:expr, $csource:literal; )*
-            $( $read_choice:ident: $read_ctype:ty; )*
-        }
+        choices { $( #[doc = $cdoc:literal] $choice:ident: $ctype:ty = $cdefault:expr, $csource:literal; )* }
         reads { $( $read:ident )* }
         $( together { $( $( $key:ident * $weight:literal )+ );+ } )?
         outputs { $( #[doc = $odoc:literal] $output:ident: $ounit:literal [$olow:expr, $ohigh:expr] $(, default $odefault:expr, $osource:literal)?; )* }
@@ -250,7 +247,6 @@ macro_rules! model {
             $( #[doc = $doc] pub $input: N, )*
             $( pub $read: N, )*
             $( #[doc = $cdoc] pub $choice: $ctype, )*
-            $( pub $read_choice: $read_ctype, )*
             pub marker: std::marker::PhantomData<N>,
         }
         #[derive(Clone, Copy)]
@@ -295,7 +291,7 @@ macro_rules! model {
                 }, )*
             ];
             const INPUTS: &'static [&'static str] = &[$(stringify!($input),)* $(stringify!($read),)*];
-            const CHOICES: &'static [&'static str] = &[$(stringify!($choice),)* $(stringify!($read_choice),)*];
+            const CHOICES: &'static [&'static str] = &[$(stringify!($choice),)*];
             const OUTPUTS: &'static [$crate::variable::Variable] = &[
                 $( $crate::variable::output($crate::variable::Role::Output, stringify!($output), $ounit, $olow, $ohigh, $odoc, &[])
                     .with_default([$($odefault,)? $crate::variable::NONE][0], [$($osource,)? "computed"][0]), )*
@@ -315,7 +311,6 @@ macro_rules! model {
                     $( $input: { k += 1; number(k - 1) }, )*
                     $( $read: { k += 1; number(k - 1) }, )*
                     $( $choice: { c += 1; <$ctype as $crate::variable::Choice>::from_code(choices[c - 1]) }, )*
-                    $( $read_choice: { c += 1; <$read_ctype as $crate::variable::Choice>::from_code(choices[c - 1]) }, )*
                     marker: std::marker::PhantomData,
                 }
             }

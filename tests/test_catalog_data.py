@@ -36,6 +36,32 @@ VARIABLES: dict[str, dict[str, tuple[str, float, float]]] = {
         "llm_active_params": ("parameter", 1e8, 1e14),
         "train_tokens": ("token", 1e10, 1e15),
         "train_chip_hours": ("chip-hour", 1e4, 1e10),
+        "llm_layers": ("layer", 8, 500),
+        "llm_hidden": ("1", 256, 1e5),
+        "llm_heads": ("head", 1, 1000),
+        "llm_kv_heads": ("head", 1, 1000),
+        "llm_head_dim": ("1", 16, 1024),
+        "llm_ffn": ("1", 0, 1e6),
+        "llm_ffn_matrices": ("1", 2, 3),
+        "llm_vocab": ("1", 1e4, 1e6),
+        "llm_tied_embeddings": ("1", 0, 1),
+        "llm_experts": ("expert", 0, 1e4),
+        "llm_experts_per_token": ("expert", 0, 100),
+        "llm_shared_experts": ("expert", 0, 10),
+        "llm_expert_ffn": ("1", 0, 1e5),
+        "llm_dense_layers": ("layer", 0, 500),
+        "llm_kv_latent_dim": ("1", 0, 1e4),
+        "llm_query_latent_dim": ("1", 0, 1e4),
+        "llm_rope_head_dim": ("1", 0, 512),
+        "llm_value_head_dim": ("1", 0, 1024),
+        "llm_query_projections": ("1", 1, 2),
+        "llm_window_layers": ("layer", 0, 500),
+        "llm_window_tokens": ("token", 1, math.inf),
+        "llm_linear_layers": ("layer", 0, 500),
+        "llm_linear_key_heads": ("head", 0, 1000),
+        "llm_linear_value_heads": ("head", 0, 1000),
+        "llm_linear_head_dim": ("1", 0, 1024),
+        "llm_kv_bytes_per_element": ("byte", 0.5, 4),
     },
     "nodes": {
         "wafer_price_usd": ("USD", 500, 100_000),
@@ -115,8 +141,8 @@ def refusals(kind: str, rows: list[Row]) -> list[str]:
         if row["basis"] not in BASES:
             found.append(f"{where}: basis {row['basis']!r} is none of {sorted(BASES)}")
         value = number(row["value"])
-        if not math.isfinite(value) or value <= 0:
-            found.append(f"{where}: value {row['value']!r} is not a positive finite number")
+        if math.isnan(value):
+            found.append(f"{where}: value {row['value']!r} is not a number")
         if row["variable"] not in VARIABLES[kind]:
             found.append(f"{where}: variable {row['variable']!r} does not belong to {kind}")
         else:

@@ -1,8 +1,9 @@
-"""Writes the pages of docs/reference from the declarations. `--check` fails where they are not so."""
+"""Writes docs/reference and docs/models from the declarations. `--check` fails where they are not so."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import polars as pl
 
 import tapeout
 
-FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+DOCS = Path(__file__).parent.parent / "docs"
+SOURCES = Path(__file__).parent.parent / "src" / "models"
 NOTE = "<!-- Written by tools/docs.py from the declarations: change those, then run make generated. -->\n"
 
 
@@ -63,17 +65,83 @@ def variables_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _model_files() -> dict[Path, list[str]]:
+    """The models' files with the models declared in each, in the order of the registry."""
+    names = tapeout.models()["name"].to_list()
+    declared = {
+        path: re.findall(r'^    *[A-Za-z]+ = "(\w+)";$', path.read_text(), re.M) for path in SOURCES.glob("*.rs")
+    }
+    files = {path: [name for name in names if name in own] for path, own in declared.items()}
+    return {path: own for path, own in sorted(files.items(), key=lambda one: [*map(names.index, one[1])]) if own}
+
+
+def _header(path: Path) -> str:
+    """What the file says of itself before its code."""
+    lines = [line for line in path.read_text().splitlines() if line.startswith("//!")]
+    return "\n".join(line.removeprefix("//!").removeprefix(" ") for line in lines)
+
+
+def _on_reference(names: list[str]) -> dict[str, str]:
+    """Values on the reference scenario, where it has them."""
+    frame = tapeout.reference()
+    found = {}
+    for name in names:
+        try:
+            value = tapeout.evaluate(frame, [name])[name][0]
+        except tapeout.InvalidInput:
+            continue
+        found[name] = f"{value:,.6g}" if isinstance(value, float) else str(value)
+    return found
+
+
+def model_page(path: Path, own: list[str]) -> str:
+    """One model's page: what its file says, what it reads and gives, and the reference scenario."""
+    variables = tapeout.variables()
+    models = {row["name"]: row for row in tapeout.models().iter_rows(named=True)}
+    lines = [NOTE, f"# {path.stem}\n", _header(path)]
+    # Equations that several models share stand in files of their own, which the header names.
+    for shared in dict.fromkeys(re.findall(r"`(\w+\.rs)`", _header(path))):
+        lines += ["", f"## `{shared}`\n", _header(SOURCES.parent / shared)]
+    for name in own:
+        own_names = {*_owned(name), *models[name]["outputs"]}
+        reads = [other for other in models[name]["inputs"] if other not in own_names]
+        inputs = variables.filter((pl.col("model") == name) & (pl.col("role") == "input"))
+        outputs = variables.filter(pl.col("name").is_in(models[name]["outputs"]))
+        lines += ["", f"## {name if len(own) > 1 else 'Variables'}\n"]
+        if len(own) > 1:
+            lines += [models[name]["meaning"], ""]
+        if len(inputs):
+            lines += [*_table(inputs), ""]
+        if reads:
+            lines += [f"Reads {', '.join(f'`{other}`' for other in reads)} of other models.", ""]
+        values = _on_reference(outputs["name"].to_list())
+        lines += ["| output | role | unit | what it is | reference scenario |", "|---|---|---|---|---|"]
+        for row in outputs.iter_rows(named=True):
+            unit = "" if row["unit"] == "1" else row["unit"]
+            fields = (f"`{row['name']}`", row["role"], unit, row["meaning"], values.get(row["name"], ""))
+            lines.append("| " + " | ".join(_cell(field) for field in fields) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _owned(name: str) -> set[str]:
+    return set(tapeout.variables().filter(pl.col("model") == name)["name"])
+
+
 def models_page() -> str:
-    """Every model, with what it reads and gives."""
+    """Every model, with what it says and where its page is."""
     lines = [
         NOTE,
         "# Models\n",
-        "Where an output of one model and an input of another have the same name, the first feeds the second. The",
-        "equations and their sources stand in `src/models/`, a file each.",
+        "Where an output of one model and an input of another have the same name, the first feeds the second. A page",
+        "has equations and their sources, every input with bounds and source, and the reference scenario's values.\n",
+        "| model | says | gives |",
+        "|---|---|---|",
     ]
-    for row in tapeout.models().iter_rows(named=True):
-        reads, gives = (", ".join(f"`{name}`" for name in row[side]) for side in ("inputs", "outputs"))
-        lines += ["", f"## {row['name']}\n", row["meaning"], "", f"Reads {reads}.", "", f"Gives {gives}."]
+    models = {row["name"]: row for row in tapeout.models().iter_rows(named=True)}
+    for path, own in _model_files().items():
+        for name in own:
+            gives = ", ".join(f"`{output}`" for output in models[name]["outputs"])
+            lines.append(f"| [{name}](../models/{path.stem}.md) | {_cell(models[name]['meaning'])} | {gives} |")
     return "\n".join(lines) + "\n"
 
 
@@ -98,20 +166,28 @@ def gradients_page() -> str:
 
 def main() -> None:
     """Writes, or compares with `--check`."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
     schema = json.dumps(tapeout.Sweep.schema(), indent=1, ensure_ascii=False) + "\n"
     pages = {
-        "variables.md": variables_page(),
-        "models.md": models_page(),
-        "gradients.md": gradients_page(),
-        "sweep.schema.json": schema,
+        "reference/variables.md": variables_page(),
+        "reference/models.md": models_page(),
+        "reference/gradients.md": gradients_page(),
+        "reference/sweep.schema.json": schema,
     }
+    pages |= {f"models/{path.stem}.md": model_page(path, own) for path, own in _model_files().items()}
+    stale = [path for path in DOCS.glob("models/*.md") if f"models/{path.name}" not in pages]
+    if "--check" in sys.argv:
+        wrong = [
+            name for name, page in pages.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != page
+        ]
+        if wrong or stale:
+            names = [*wrong, *(path.name for path in stale)]
+            sys.exit(f"{', '.join(names)}: not what the package says; run make generated and look at the difference")
+        return
+    for path in stale:
+        path.unlink()
     for name, page in pages.items():
-        path = FOLDER / name
-        if "--check" not in sys.argv:
-            path.write_text(page)
-        elif not path.exists() or path.read_text() != page:
-            sys.exit(f"{path.name} is not what the package says: run make generated and look at the difference")
+        (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / name).write_text(page)
 
 
 if __name__ == "__main__":

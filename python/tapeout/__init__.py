@@ -1,7 +1,9 @@
 """The economics of AI compute, for millions of scenarios at once."""
 
 from tapeout._claims import claims
+from tapeout._compare import compare
 from tapeout._gradient import gradient, kinks
+from tapeout._portfolio import Portfolio, portfolio
 from tapeout._screen import screen
 from tapeout._solve import solve
 from tapeout._timeline import timeline
@@ -35,12 +37,14 @@ __all__ = [
     "InternalError",
     "InvalidDistribution",
     "InvalidInput",
+    "Portfolio",
     "Summary",
     "Sweep",
     "beta",
     "catalog",
     "choice",
     "claims",
+    "compare",
     "empirical",
     "evaluate",
     "exponential",
@@ -55,6 +59,7 @@ __all__ = [
     "models",
     "normal",
     "pert",
+    "portfolio",
     "quantiles",
     "reference",
     "resolve",

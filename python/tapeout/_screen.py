@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from tapeout._draws import Draws
 from tapeout._gradient import gradient
@@ -79,6 +78,9 @@ def _floats(frame: pl.DataFrame, column: str) -> Floats:
 
 def _moves(sweep: Sweep, drawn: pl.DataFrame, chance: pl.DataFrame, name: str) -> dict[str, Floats]:
     """How fast the variables that an input is or goes into move with its standard normal, by central differences."""
+    # Heavier than everything else that the package imports.
+    from scipy import special
+
     assert sweep._draws is not None
     score = special.ndtri(chance[name].to_numpy())
     ends = []

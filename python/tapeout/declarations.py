@@ -40,7 +40,7 @@ KEYS = {
     "chip": Key("chips", "chip_", "Merchant chip: fills chip_*."),
     "asic": Key("chips", "asic_", "Own chip, as an entry of the chip catalog: fills asic_*."),
     "train_chip": Key("chips", "train_chip_", "Chip that trains: fills train_chip_*."),
-    "llm": Key("llms", "", "Language model: fills its parameters, tokens and published chip-hours."),
+    "llm": Key("llms", "", "Language model: fills its dimensions, parameters, tokens and published chip-hours."),
     "node": Key("nodes", "", "Process node: fills wafer price, defect density and mask set."),
     "memory": Key("memories", "", "Memory generation: fills its price, capacity and bandwidth."),
     "region": Key("regions", "", "Place: fills the price of electricity."),

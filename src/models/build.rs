@@ -2,7 +2,7 @@
 //!
 //!     saving per own unit   u(t) = ratio · price (1-d_m)^t - own price (1-d_a)^t + opex saving;  none bought while u < 0
 //!     live(t) = residual + (1 - residual) e^(-η (x - freeze)⁺/12)
-//!     month's flow          v = min(addressable · D, peak) / 12 · u · live · (1+r)^-t         `own_chip.rs`
+//!     month's flow          v = min(addressable · D, peak) / 12 · u · live · (1+r)^-t         (mid-month)
 //!     saving given launch   S(x), `saving.rs`;  cost given respins n and launch: dated payments, discounted
 //!     NPV = S - NRE over the cells of the launch law, `launch.rs`, `risk.rs`
 //!
@@ -15,7 +15,7 @@ use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::LaunchLaw;
 use crate::market::{HORIZON, Market, Path, Volume};
 use crate::number::Number;
-use crate::own_chip::{OwnChip, OwnMonth};
+use crate::own_flow::{OwnFlow, OwnUnits};
 use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
 use crate::saving::{Launches, Saving, months, pieces};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
@@ -119,6 +119,8 @@ model! {
         build_displaced_usd: "USD" [0.0, HUGE];
         /// The saving over that work at merchant prices.
         build_saving_on_displaced_share: "1" [-HUGE, HUGE];
+        /// Demand today at which the expected net present value is 0; infinite if none is enough.
+        build_breakeven_units_per_year: "1/year" [0.0, INFINITE];
     }
     summaries {
         /// Standard deviation of the net present value over schedule risk.
@@ -135,8 +137,6 @@ model! {
         build_delay_cost_usd_per_month: "USD/month" [-HUGE, HUGE];
         /// Month at which the expected discounted saving has covered the expected discounted cost; infinite if never.
         build_payback_months: "months" [0.0, INFINITE];
-        /// Demand today at which the expected net present value is 0; infinite if none is enough.
-        build_breakeven_units_per_year: "1/year" [0.0, INFINITE];
         /// Lifetime inference at that demand.
         build_breakeven_inference_usd: "USD" [0.0, INFINITE];
         /// Month in which merchant work is as cheap as the own unit; infinite if never within a century.
@@ -164,19 +164,18 @@ model! {
             || wanted.build_saving_on_displaced_share;
 
         // The flow of savings.
-        let chip = OwnChip {
-            market,
-            price_usd: x.asic_unit_price_usd,
-            decline_per_year: x.build_asic_decline_per_year,
-            opex_saving_usd: x.build_opex_saving_usd,
-            stops_when_dearer: x.build_stop_when_dearer,
-            addressable_share: x.build_addressable_share,
-            peak_units_per_year: x.build_peak_units_per_year,
-            obsolescence_per_year: x.build_obsolescence_per_year,
-            freeze_months: x.programme_freeze_months,
-            residual_share: x.build_residual_share,
-        };
-        let mut month = OwnMonth::first(&chip);
+        let mut flow = OwnFlow::new(
+            &market,
+            &OwnUnits {
+                price_usd: x.asic_unit_price_usd,
+                decline_per_year: x.build_asic_decline_per_year,
+                opex_saving_usd: x.build_opex_saving_usd,
+                freeze_months: x.programme_freeze_months,
+                obsolescence_per_year: x.build_obsolescence_per_year,
+                residual_share: x.build_residual_share,
+                stop_when_dearer: x.build_stop_when_dearer,
+            },
+        );
         let mut growth_path = Path::new(N::one(), market.growth_per_year.ln_1p());
         let mut flow_usd = months::<N>();
         let mut merchant_usd = months::<N>();
@@ -186,16 +185,19 @@ model! {
         let mut decay = months::<N>();
         let mut k = 0;
         while k < HORIZON {
-            flow_usd[k] = month.saving_usd().save();
+            let own = flow.now();
+            let month = &flow.month;
+            let own_units = flow.units_per_year(x.build_addressable_share, x.build_peak_units_per_year);
+            flow_usd[k] = own.saving_usd(own_units).save();
             if wants_service {
-                displaced_usd[k] = (month.units_per_year() * month.market.price_usd.now * month.today()).save();
-                worth_usd[k] = (month.unit_saving_usd() * month.today()).save();
-                merchant_usd[k] = month.market.work_usd().save();
+                displaced_usd[k] = (own_units * month.price_usd.now * own.today).save();
+                worth_usd[k] = (own.unit_saving_usd * own.today).save();
+                merchant_usd[k] = month.work_usd().save();
                 growth[k] = growth_path.now.save();
-                decay[k] = month.market.decay.now.save();
+                decay[k] = month.decay.now.save();
             }
-            month.step();
             growth_path.step();
+            flow.step();
             k += 1;
         }
 
@@ -305,8 +307,11 @@ model! {
             cap_units_per_year: x.build_demand_cap_units_per_year,
             peak_units_per_year: x.build_peak_units_per_year,
         };
-        let build_breakeven_units_per_year =
-            if wants_volume { volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR) } else { N::zero() };
+        let build_breakeven_units_per_year = given.build_breakeven_units_per_year(if wants_volume {
+            volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR)
+        } else {
+            N::zero()
+        });
         let breaks_even = build_breakeven_units_per_year.lt(N::of(INFINITE));
         let build_breakeven_inference_usd = if wanted.build_breakeven_inference_usd {
             // All demand at merchant prices instead of the own units' saving.
@@ -346,9 +351,9 @@ model! {
         );
         Outputs {
             lifetime_saving_usd, programme_nre_pv_usd, build_npv_usd, lifetime_saving_share, build_displaced_usd,
-            build_saving_on_displaced_share, build_npv_sd_usd, build_npv_positive_probability, build_npv_p05_usd,
-            build_npv_p50_usd, build_npv_p95_usd, build_delay_cost_usd_per_month, build_payback_months,
-            build_breakeven_units_per_year, build_breakeven_inference_usd, build_parity_months, build_status,
+            build_saving_on_displaced_share, build_breakeven_units_per_year, build_npv_sd_usd,
+            build_npv_positive_probability, build_npv_p05_usd, build_npv_p50_usd, build_npv_p95_usd,
+            build_delay_cost_usd_per_month, build_payback_months, build_breakeven_inference_usd, build_parity_months, build_status,
         }
     }
 }

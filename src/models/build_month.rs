@@ -1,6 +1,6 @@
 //! What designing one's own accelerator saves and costs, month by month.
 //!
-//!     potential saving   v = min(addressable · D, peak) / 12 · u · live · (1+r)^-t         `own_chip.rs`
+//!     potential saving   v = min(addressable · D, peak) / 12 · u · live · (1+r)^-t         `own_flow.rs`
 //!     share in service   q = E[ramped and not retired], over the cells of the launch law   `saving.rs`
 //!     saving             q v, whose sum is lifetime_saving_usd
 //!     spending           each payment in the month it falls due, whose sum is programme_nre_pv_usd     `spending.rs`
@@ -15,7 +15,7 @@
 use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::{Edges, LaunchLaw, Overrun};
 use crate::market::{HORIZON, Market};
-use crate::own_chip::{OwnChip, OwnMonth};
+use crate::own_flow::{OwnFlow, OwnUnits};
 use crate::risk::{Discounts, Payments};
 use crate::saving::{Launches, months};
 use crate::spending::Spending;
@@ -26,7 +26,8 @@ model! {
     BuildMonth = "build_month";
     inputs {}
     choices {
-        build_stop_when_dearer: bool;
+        /// Whether the owner buys merchant chips again once they are cheaper.
+        build_stop_when_dearer: bool = true, "the owner's free choice";
     }
     reads {
         month
@@ -71,35 +72,40 @@ model! {
     statuses {}
     equations(x, given, path) {
         let wanted = given.wanted;
-        let chip = OwnChip {
-            market: Market {
-                units_per_year: x.build_units_per_year,
-                growth_per_year: x.build_demand_growth_per_year,
-                half_life_months: x.build_demand_half_life_months,
-                cap_units_per_year: x.build_demand_cap_units_per_year,
-                price_usd: x.build_performance_ratio * x.chip_price_usd,
-                decline_per_year: x.build_merchant_decline_per_year,
-                discount_rate_per_year: x.discount_rate_per_year,
-            },
-            price_usd: x.asic_unit_price_usd,
-            decline_per_year: x.build_asic_decline_per_year,
-            opex_saving_usd: x.build_opex_saving_usd,
-            stops_when_dearer: x.build_stop_when_dearer,
-            addressable_share: x.build_addressable_share,
-            peak_units_per_year: x.build_peak_units_per_year,
-            obsolescence_per_year: x.build_obsolescence_per_year,
-            freeze_months: x.programme_freeze_months,
-            residual_share: x.build_residual_share,
+        let market = Market {
+            units_per_year: x.build_units_per_year,
+            growth_per_year: x.build_demand_growth_per_year,
+            half_life_months: x.build_demand_half_life_months,
+            cap_units_per_year: x.build_demand_cap_units_per_year,
+            price_usd: x.build_performance_ratio * x.chip_price_usd,
+            decline_per_year: x.build_merchant_decline_per_year,
+            discount_rate_per_year: x.discount_rate_per_year,
         };
-        let mut month = OwnMonth::first(&chip);
+        let mut flow = OwnFlow::new(
+            &market,
+            &OwnUnits {
+                price_usd: x.asic_unit_price_usd,
+                decline_per_year: x.build_asic_decline_per_year,
+                opex_saving_usd: x.build_opex_saving_usd,
+                freeze_months: x.programme_freeze_months,
+                obsolescence_per_year: x.build_obsolescence_per_year,
+                residual_share: x.build_residual_share,
+                stop_when_dearer: x.build_stop_when_dearer,
+            },
+        );
         let mut k = 0;
         while k < HORIZON {
-            path.month_own_price_usd[k] = month.price_usd.now.save();
-            path.month_unit_saving_usd[k] = month.unit_saving_usd().save();
-            path.month_live_share[k] = month.live_share().save();
-            path.month_own_units_per_year[k] = month.bought_per_year().save();
-            path.month_potential_saving_usd[k] = month.saving_usd().save();
-            month.step();
+            let own = flow.now();
+            let own_units = flow.units_per_year(x.build_addressable_share, x.build_peak_units_per_year);
+            let bought = own_units * own.live_share;
+            let dearer = own.lead_usd.lt(N::zero());
+            let bought = if x.build_stop_when_dearer { N::select(dearer, N::zero(), bought) } else { bought };
+            path.month_own_price_usd[k] = flow.own_price_usd.now.save();
+            path.month_unit_saving_usd[k] = own.unit_saving_usd.save();
+            path.month_live_share[k] = own.live_share.save();
+            path.month_own_units_per_year[k] = bought.save();
+            path.month_potential_saving_usd[k] = own.saving_usd(own_units).save();
+            flow.step();
             k += 1;
         }
 
