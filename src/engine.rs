@@ -4,7 +4,7 @@
 //! code. Rows of one pattern run together; where there is only one pattern, columns are read and outputs written in place.
 
 use crate::gradient::{self, Downstream};
-use crate::number::{LANES, Pack};
+use crate::number::{LANES, Number, Pack};
 use crate::plan::{Known, Plan, Registered, Source, Step, Unanswerable, VariableId, registry};
 use crate::solve::{self, Search};
 use crate::variable::{Kind, Model, Role};
@@ -36,15 +36,7 @@ pub type RunModel = fn(Level, &Call);
 /// time, and for processors without vectors.
 #[inline(always)]
 pub fn row_by_row<M: Model>(call: &Call) {
-    for row in 0..call.packs * LANES {
-        // SAFETY: as for `block`.
-        unsafe {
-            let x = M::load(|k| (*call.inputs[k].add(row / LANES))[row % LANES], call.choices);
-            let given = |k: usize| (!call.given[k].is_null()).then(|| (*call.given[k].add(row / LANES))[row % LANES]);
-            let g = M::load_given(given, call.wanted);
-            M::store(M::equations(x, g), |k, value: f64| (*call.outputs[k].add(row / LANES))[row % LANES] = value);
-        }
-    }
+    block::<M, f64>(call);
 }
 
 /// A model's equations in the vector registers of one instruction set.
@@ -52,7 +44,7 @@ pub fn row_by_row<M: Model>(call: &Call) {
 pub fn vectorized<M: Model, S: Simd>(simd: S, call: &Call) {
     simd.vectorize(
         #[inline(always)]
-        || block::<M, S>(simd, call),
+        || block::<M, Pack<S>>(call),
     );
 }
 
@@ -106,51 +98,100 @@ macro_rules! compiled {
 }
 pub(crate) use compiled;
 
+/// A block, number by number. In a monthly model, one that differs from the one before in the month alone has its path: so a
+/// scenario that stands there for every month is computed once.
 #[inline(always)]
-fn block<M: Model, S: Simd>(simd: S, call: &Call) {
+fn block<M: Model, N: Number>(call: &Call) {
     // Local copies: the compiler need not read an address again after each store.
-    let mut inputs = [null::<[f64; LANES]>(); MOST_VARIABLES];
-    let mut given = [null::<[f64; LANES]>(); MOST_VARIABLES];
-    let mut outputs = [null_mut::<[f64; LANES]>(); MOST_VARIABLES];
-    inputs[..call.inputs.len()].copy_from_slice(call.inputs);
-    given[..call.given.len()].copy_from_slice(call.given);
-    outputs[..call.outputs.len()].copy_from_slice(call.outputs);
-    for pack in 0..call.packs {
+    let mut inputs = [null::<N::Slot>(); MOST_VARIABLES];
+    let mut given = [null::<N::Slot>(); MOST_VARIABLES];
+    let mut outputs = [null_mut::<N::Slot>(); MOST_VARIABLES];
+    for (k, at) in call.inputs.iter().enumerate() {
+        inputs[k] = at.cast();
+    }
+    for (k, at) in call.given.iter().enumerate() {
+        given[k] = at.cast();
+    }
+    for (k, at) in call.outputs.iter().enumerate() {
+        outputs[k] = at.cast();
+    }
+    let mut path = M::path::<N>();
+    let mut number = 0;
+    while number < call.packs * LANES / N::ROWS {
         // SAFETY: the engine hands over one address for each variable of the model, of at least `packs` packs, and no
         // output's memory is an input's.
         unsafe {
+            let stands = M::MONTH.is_some() && number > 0 && same_but_for(M::MONTH, call, number * N::ROWS, N::ROWS);
             let x = M::load(
                 #[inline(always)]
-                |k| Pack::load(simd, &*inputs[k].add(pack)),
+                |k| N::restore(*inputs[k].add(number)),
                 call.choices,
             );
             let g = M::load_given(
                 #[inline(always)]
-                |k| if given[k].is_null() { None } else { Some(Pack::load(simd, &*given[k].add(pack))) },
+                |k| if given[k].is_null() { None } else { Some(N::restore(*given[k].add(number))) },
                 call.wanted,
             );
-            let y = M::equations(x, g);
+            let y = M::answer(x, g, &mut path, stands);
             M::store(
                 y,
                 #[inline(always)]
-                |k, value: Pack<S>| value.store(&mut *outputs[k].add(pack)),
+                |k, value: N| *outputs[k].add(number) = value.save(),
             );
         }
+        number += 1;
     }
+}
+
+/// Whether `rows` rows from `first` have the bits of as many before them in all that is read but one input.
+///
+/// # Safety
+/// As for `block`: `first` + `rows` rows are there, and `rows` before them.
+unsafe fn same_but_for(input: Option<usize>, call: &Call, first: usize, rows: usize) -> bool {
+    // SAFETY: the caller's promise.
+    let same = |at: *const u64| unsafe { (first..first + rows).all(|row| *at.add(row) == *at.add(row - rows)) };
+    let read = call.inputs.iter().chain(call.given).enumerate();
+    read.filter(|(k, at)| !at.is_null() && Some(*k) != input).all(|(_, at)| same(at.cast()))
 }
 
 /// Parts into which one sum cuts the rows that the next orders.
 const STRIPS: usize = 4;
 
-/// Runs a model with the rows of a block in the order of what its loops hang on: the rows of a pack then leave a loop
-/// together. A row's result does not depend on its neighbours.
-fn run_together(model: &Registered, level: Level, call: &Call) {
+/// Runs a model on a block: once for rows that are like the one before, as those of a scenario that stands there for every
+/// month, and with the others in the order of what its loops hang on, so that the rows of a pack leave a loop together. A
+/// row's result does not depend on its neighbours.
+fn run(model: &Registered, level: Level, call: &Call) {
     let rows = call.packs * LANES;
     // SAFETY: `row` is below `packs` × `LANES`, the length of every input.
     let read = |at: *const [f64; LANES], row: usize| unsafe { at.cast::<f64>().add(row).read() };
+    // SAFETY: as above.
+    let again = |row: usize| unsafe { same_but_for(None, call, row, 1) };
     let mut order: [usize; BLOCK] = std::array::from_fn(|row| row);
-    let order = &mut order[..rows];
-    let mut strip = rows;
+    // For each row the first of those like it.
+    let mut like = order;
+    let mut count = rows;
+    // Rows that repeat do so from the start, where one may be the last of its kind.
+    if again(1) || again(2) {
+        let mut new = [false; BLOCK];
+        new[0] = true;
+        for at in call.inputs.iter().chain(call.given).filter(|at| !at.is_null()) {
+            // SAFETY: as above.
+            let values = unsafe { std::slice::from_raw_parts(at.cast::<u64>(), rows) };
+            for (new, two) in new[1..].iter_mut().zip(values.windows(2)) {
+                *new |= two[0] != two[1];
+            }
+        }
+        count = 0;
+        for row in 0..rows {
+            if new[row] {
+                order[count] = row;
+                count += 1;
+            } else {
+                like[row] = like[row - 1];
+            }
+        }
+    }
+    let mut strip = count;
     let mut differ = false;
     for sum in &model.together {
         let mut keys = [0.0; BLOCK];
@@ -161,25 +202,32 @@ fn run_together(model: &Registered, level: Level, call: &Call) {
         }
         if keys[..rows].iter().any(|key| key.total_cmp(&keys[0]).is_ne()) {
             differ = true;
-            for rows in order.chunks_mut(strip) {
+            for rows in order[..count].chunks_mut(strip) {
                 rows.sort_unstable_by(|a, b| keys[*a].total_cmp(&keys[*b]).then(a.cmp(b)));
             }
-            strip = (strip / STRIPS).next_multiple_of(LANES);
+            strip = (strip / STRIPS).max(1).next_multiple_of(LANES);
         }
     }
-    if !differ {
+    if count == rows && !differ {
         return (model.entry.run)(level, call);
     }
 
+    let packs = count.div_ceil(LANES);
+    let mut position = [0; BLOCK];
+    for (i, row) in order[..count].iter().enumerate() {
+        position[*row] = i;
+    }
+    let last = order[count - 1];
+    order[count..].fill(last);
     let addresses = call.inputs.len() + call.given.len() + call.outputs.len();
-    let mut memory = vec![[0.0; LANES]; addresses * call.packs];
-    let mut places = memory.chunks_exact_mut(call.packs);
+    let mut memory = vec![[0.0; LANES]; addresses * packs];
+    let mut places = memory.chunks_exact_mut(packs);
     let mut gathered = |at: *const [f64; LANES]| {
         if at.is_null() {
             return at;
         }
         let place = places.next().expect("one for each address").as_flattened_mut();
-        for (value, &row) in place.iter_mut().zip(&*order) {
+        for (value, &row) in place.iter_mut().zip(&order) {
             *value = read(at, row);
         }
         place.as_ptr().cast()
@@ -188,11 +236,12 @@ fn run_together(model: &Registered, level: Level, call: &Call) {
     let given: Vec<_> = call.given.iter().map(|&at| gathered(at)).collect();
     let mut outputs: Vec<_> = (&mut places).take(call.outputs.len()).collect();
     let places: Vec<_> = outputs.iter_mut().map(|place| place.as_mut_ptr()).collect();
-    (model.entry.run)(level, &Call { inputs: &inputs, given: &given, outputs: &places, ..*call });
+    (model.entry.run)(level, &Call { inputs: &inputs, given: &given, outputs: &places, packs, ..*call });
     for (place, &at) in outputs.iter().zip(call.outputs) {
-        for (value, &row) in place.as_flattened().iter().zip(&*order) {
+        let place = place.as_flattened();
+        for row in 0..rows {
             // SAFETY: `row` is below `packs` × `LANES`, the length of every output.
-            unsafe { at.cast::<f64>().add(row).write(*value) };
+            unsafe { at.cast::<f64>().add(row).write(place[position[like[row]]]) };
         }
     }
 }
@@ -818,11 +867,7 @@ impl Arena {
         let model = &registry().models[step.model];
         let addresses = Addresses::new(layout, step, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
         let call = addresses.call(step, rows);
-        if model.together.is_empty() {
-            (model.entry.run)(level, &call);
-        } else {
-            run_together(model, level, &call);
-        }
+        run(model, level, &call);
         for (id, reads) in &step.needs {
             let slot = layout.slots[id];
             self.has_nulls[slot] = false;

@@ -26,6 +26,7 @@ pub mod saving;
 pub mod scaling_law;
 pub mod settings;
 pub mod solve;
+pub mod spending;
 pub mod summary;
 pub mod transformer;
 #[cfg(test)]

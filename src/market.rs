@@ -84,6 +84,11 @@ impl<N: Number> Month<N> {
     pub fn units_per_year(&self) -> N {
         self.growth.now.min(self.cap) * self.decay.now
     }
+    /// Present value at merchant prices of the month's work of one own unit a year.
+    #[inline(always)]
+    pub fn work_usd(&self) -> N {
+        self.price_usd.now * self.discount.now / MONTHS_PER_YEAR
+    }
 }
 
 /// A value of the units bought in every month, as a function of today's demand.
@@ -114,7 +119,7 @@ pub fn merchant_volume<N: Number>(market: &Market<N>) -> Volume<N> {
     while k < HORIZON {
         volume.growth[k] = month.growth.now.save();
         volume.decay[k] = month.decay.now.save();
-        volume.worth_usd[k] = (month.price_usd.now * month.discount.now / MONTHS_PER_YEAR).save();
+        volume.worth_usd[k] = month.work_usd().save();
         month.step();
         k += 1;
     }
@@ -122,16 +127,22 @@ pub fn merchant_volume<N: Number>(market: &Market<N>) -> Volume<N> {
 }
 
 impl<N: Number> Volume<N> {
+    /// The value of month `k` at `units_per_year` of today's demand.
+    #[inline(always)]
+    pub fn month_usd(&self, k: usize, units_per_year: N) -> N {
+        let demand =
+            (units_per_year * N::restore(self.growth[k])).min(self.cap_units_per_year) * N::restore(self.decay[k]);
+        let bought = (self.addressable_share * demand).min(self.peak_units_per_year);
+        bought * N::restore(self.worth_usd[k])
+    }
+
     /// The value of all months at `units_per_year` of today's demand.
     #[inline(always)]
     pub fn value_usd(&self, units_per_year: N) -> N {
         let mut total = N::zero();
         let mut k = 0;
         while k < HORIZON {
-            let demand =
-                (units_per_year * N::restore(self.growth[k])).min(self.cap_units_per_year) * N::restore(self.decay[k]);
-            let bought = (self.addressable_share * demand).min(self.peak_units_per_year);
-            total = total + bought * N::restore(self.worth_usd[k]);
+            total = total + self.month_usd(k, units_per_year);
             k += 1;
         }
         total

@@ -76,6 +76,8 @@ pub trait Number:
     fn positions(self) -> Positions;
     /// Copies one row's number from one place in memory to another.
     fn copy_row(to: &mut Self::Slot, from: &Self::Slot, row: usize);
+    /// Adds it to what is there.
+    fn add_row(to: &mut Self::Slot, from: &Self::Slot, row: usize);
 
     /// Each row's own entry of a table, `moved` from its position; the last one beyond its end.
     #[inline(always)]
@@ -90,6 +92,23 @@ pub trait Number:
             }
         }
         Self::restore(slot)
+    }
+
+    /// Adds to each row's own entry of a table, `moved` from its position; to the last one beyond its end.
+    #[inline(always)]
+    fn put(self, table: &mut [Self::Slot], positions: &Positions, moved: impl Fn(usize) -> usize) {
+        let last = table.len() - 1;
+        if positions.same {
+            let place = &mut table[moved(positions.rows[0]).min(last)];
+            *place = (Self::restore(*place) + self).save();
+            return;
+        }
+        let rows = self.save();
+        let mut row = 0;
+        while row < Self::ROWS {
+            Self::add_row(&mut table[moved(positions.rows[row]).min(last)], &rows, row);
+            row += 1;
+        }
     }
 
     /// The smaller, `self` where they are equal or not comparable.
@@ -200,6 +219,10 @@ impl Number for f64 {
     #[inline(always)]
     fn copy_row(to: &mut f64, from: &f64, _row: usize) {
         *to = *from;
+    }
+    #[inline(always)]
+    fn add_row(to: &mut f64, from: &f64, _row: usize) {
+        *to += *from;
     }
 }
 
@@ -393,6 +416,10 @@ impl<S: Simd> Number for Pack<S> {
     fn copy_row(to: &mut [f64; LANES], from: &[f64; LANES], row: usize) {
         to[row] = from[row];
     }
+    #[inline(always)]
+    fn add_row(to: &mut [f64; LANES], from: &[f64; LANES], row: usize) {
+        to[row] += from[row];
+    }
 }
 
 impl<S: Simd> Bits for Pack<S> {
@@ -555,6 +582,11 @@ impl<N: Number> Number for Dual<N> {
         N::copy_row(&mut to.0, &from.0, row);
         N::copy_row(&mut to.1, &from.1, row);
     }
+    #[inline(always)]
+    fn add_row(to: &mut Self::Slot, from: &Self::Slot, row: usize) {
+        N::add_row(&mut to.0, &from.0, row);
+        N::add_row(&mut to.1, &from.1, row);
+    }
 }
 
 /// What a value was made from, as sets of bits: a model's inputs, then its outputs. Loops run once: what is read does not
@@ -671,6 +703,9 @@ impl Number for Needs {
     }
     fn copy_row(to: &mut Needs, from: &Needs, _row: usize) {
         *to = *from;
+    }
+    fn add_row(to: &mut Needs, from: &Needs, _row: usize) {
+        *to = *to | *from;
     }
     fn pick(table: &[Needs], _: &Positions, _: impl Fn(usize) -> usize) -> Needs {
         table.iter().fold(Needs::NOTHING, |all, slot| all | *slot)

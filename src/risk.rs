@@ -198,9 +198,14 @@ impl<'a, N: Number> Discounts<'a, N> {
         }
         Discounts { beginning, within: WithinMonth::new(rate) }
     }
+    /// At the beginning of `month`.
+    #[inline(always)]
+    pub fn month(&self, month: usize) -> N {
+        N::restore(self.beginning[month])
+    }
     /// At `offset` (0 to 1) of `month`.
     #[inline(always)]
-    fn at(&self, month: usize, offset: N) -> N {
+    pub fn at(&self, month: usize, offset: N) -> N {
         N::restore(self.beginning[month]) * self.within.at(offset)
     }
 }

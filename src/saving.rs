@@ -201,6 +201,12 @@ impl<N: Number> Launches<N> {
         self.past_life[k] = (N::restore(self.past_life[k]) + mass * past_life).save();
     }
 
+    /// Chance of a launch in `month`.
+    #[inline(always)]
+    pub fn mass(&self, month: usize) -> N {
+        N::restore(self.mass[month + 1])
+    }
+
     /// Expected share of the chips that are out, ramped and not yet retired, month by month: the mean saving is its
     /// product with the flow. It is the transpose of `Saving`, which is linear in the flow.
     #[inline(always)]

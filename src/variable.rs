@@ -183,10 +183,25 @@ pub trait Model: 'static {
     type Inputs<N: Number>;
     type Given<N: Number>;
     type Outputs<N: Number>;
+    /// What one run leaves to the next: nothing or, of a monthly model, the outputs of every month.
+    type Path<N: Number>;
+    /// Of a monthly model, which input is the month.
+    const MONTH: Option<usize>;
     fn load<N: Number>(number: impl Fn(usize) -> N, choices: &[u8]) -> Self::Inputs<N>;
     fn load_given<N: Number>(given: impl Fn(usize) -> Option<N>, wanted: u64) -> Self::Given<N>;
     fn store<N: Number>(outputs: Self::Outputs<N>, put: impl FnMut(usize, N));
-    fn equations<N: Number>(inputs: Self::Inputs<N>, given: Self::Given<N>) -> Self::Outputs<N>;
+    fn path<N: Number>() -> Self::Path<N>;
+    /// `stands`: the path is that of these inputs, whatever the month.
+    fn answer<N: Number>(
+        inputs: Self::Inputs<N>,
+        given: Self::Given<N>,
+        path: &mut Self::Path<N>,
+        stands: bool,
+    ) -> Self::Outputs<N>;
+    #[inline(always)]
+    fn equations<N: Number>(inputs: Self::Inputs<N>, given: Self::Given<N>) -> Self::Outputs<N> {
+        Self::answer(inputs, given, &mut Self::path(), false)
+    }
     /// The equations over a block, on the instruction set of `level`.
     fn run(level: Level, call: &Call);
     /// The equations in dual numbers, see `gradient::run`.
@@ -220,9 +235,14 @@ pub fn needs<M: Model>(given: u64, choices: &[u8]) -> Vec<Reads> {
 /// Declares a model: its variables and its equations.
 ///
 /// `number`, `integer` and `date` inputs: unit, bounds, default, typical range, basis and source. `choices`: type, default,
-/// source. `reads`: variables other models declare. `together`: what decides how long a row's loops run. `outputs` and `summaries`: unit and bounds. `statuses`: why an output is
-/// null or infinite. Inside `equations(x, given)`, `x.name` is an input, `given.name(expression)` the caller's value of an
-/// output where there is one, else the expression, and `given.wanted.name` whether anybody asks for it.
+/// source. `reads`: variables other models declare. `together`: what decides how long a row's loops run. `outputs` and
+/// `summaries`: unit and bounds. `statuses`: why an output is null or infinite. Inside `equations(x, given)`, `x.name` is an
+/// input, `given.name(expression)` the caller's value of an output where there is one, else the expression, and
+/// `given.wanted.name` whether anybody asks for it.
+///
+/// A monthly model reads `month`, has `equations(x, given, path)` and leaves every output of every month in
+/// `path.name[month]`: rows that differ in nothing but the month then share a run. Its outputs are summaries, for one month
+/// alone can't be given.
 macro_rules! model {
     (
         $(#[doc = $about:literal])+
@@ -234,7 +254,7 @@ macro_rules! model {
         outputs { $( #[doc = $odoc:literal] $output:ident: $ounit:literal [$olow:expr, $ohigh:expr] $(, default $odefault:expr, $osource:literal)?; )* }
         summaries { $( #[doc = $sdoc:literal] $summary:ident: $sunit:literal [$slow:expr, $shigh:expr]; )* }
         statuses { $( #[doc = $tdoc:literal] $status:ident: $ttype:ty; )* }
-        equations($x:ident, $given:ident) $body:block
+        equations($x:ident, $given:ident $(, $path:ident)?) $body:block
     ) => {
         $(#[doc = $about])+
         pub struct $model;
@@ -341,12 +361,7 @@ macro_rules! model {
                 $( put(k, outputs.$summary); k += 1; )*
                 $( put(k, outputs.$status); k += 1; )*
             }
-            #[inline(always)]
-            fn equations<N: $crate::number::Number>($x: Inputs<N>, $given: Given<N>) -> Outputs<N> {
-                #[allow(unused_imports, reason = "a body may call no trait method")]
-                use $crate::number::Number;
-                $body
-            }
+            $crate::variable::answers!(($x, $given $(, $path)?) $body [$($output)*] [$($summary)* $($status)*]);
             fn run(level: fearless_simd::Level, call: &$crate::engine::Call) {
                 run(level, call);
             }
@@ -357,6 +372,73 @@ macro_rules! model {
     };
 }
 pub(crate) use model;
+
+/// How a model answers: by its equations or, where they have a path, by the row's month of it.
+macro_rules! answers {
+    (($x:ident, $given:ident) $body:block [$($output:ident)*] [$($summary:ident)*]) => {
+        type Path<N: $crate::number::Number> = ();
+        const MONTH: Option<usize> = None;
+        #[inline(always)]
+        fn path<N: $crate::number::Number>() {}
+        #[inline(always)]
+        fn answer<N: $crate::number::Number>($x: Inputs<N>, $given: Given<N>, (): &mut (), _: bool) -> Outputs<N> {
+            #[allow(unused_imports, reason = "a body may call no trait method")]
+            use $crate::number::Number;
+            $body
+        }
+    };
+    (($x:ident, $given:ident, $path:ident) $body:block [] [$($output:ident)*]) => {
+        type Path<N: $crate::number::Number> = Outputs<$crate::saving::Months<N>>;
+        const MONTH: Option<usize> = Some($crate::variable::position(Self::INPUTS, "month"));
+        #[inline(always)]
+        fn path<N: $crate::number::Number>() -> Self::Path<N> {
+            Outputs { $( $output: $crate::saving::months::<N>() ),* }
+        }
+        #[inline(always)]
+        fn answer<N: $crate::number::Number>(
+            $x: Inputs<N>,
+            $given: Given<N>,
+            $path: &mut Self::Path<N>,
+            stands: bool,
+        ) -> Outputs<N> {
+            #[allow(unused_imports, reason = "the surroundings may have it")]
+            use $crate::number::Number;
+            if !stands {
+                $body
+            }
+            let months = $x.month.positions();
+            // The tracer sees the month by its comparison.
+            let there = $x.month.eq($x.month);
+            Outputs { $( $output: {
+                let value = N::pick(&$path.$output, &months, #[inline(always)] |month| month);
+                N::select(there, value, value)
+            } ),* }
+        }
+    };
+}
+pub(crate) use answers;
+
+/// Where a name stands in a list.
+#[must_use]
+pub const fn position(names: &[&str], name: &str) -> usize {
+    let mut k = 0;
+    loop {
+        // Beyond the end of the list: a monthly model that does not read the month does not compile.
+        if same(names[k], name) {
+            return k;
+        }
+        k += 1;
+    }
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut k = 0;
+    while k < a.len() && k < b.len() && a[k] == b[k] {
+        k += 1;
+    }
+    k == a.len() && k == b.len()
+}
 
 macro_rules! kind {
     (number) => {

@@ -16,7 +16,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import tapeout
-from tapeout import cli, files
+from tapeout import cli, files, report
 from tapeout.frame import Value
 
 OUTPUTS = "train_cost_usd,build_npv_usd,decision,build_breakeven_units_per_year"
@@ -435,6 +435,52 @@ def test_comparisons_that_cannot_be_made(
     assert ran.err.startswith("error: ")
     assert says in ran.err
     assert ran.out == ""
+
+
+def test_a_timeline_is_printed_and_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, scenarios: pl.DataFrame
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    scenarios.write_csv(source)
+    want = tapeout.timeline(files.read(source))
+    for into in (target, tmp_path / "out.parquet"):
+        ran = Ran(capsys, ("timeline", source, "-o", into))
+        assert (ran.code, ran.err) == (0, "")
+        got = files.read(into)
+        assert got.columns == want.columns
+        assert got.height == 120 * ROWS
+        got = got.with_columns(pl.col("month").cast(pl.Int64))
+        assert_frame_equal(got.select("^month.*$"), want.select("^month.*$"), check_exact=True)
+    ran = Ran(capsys, ("timeline", source, "--id", "scenario", "--assume", "build_ramp_months=12"))
+    assert ran.code == 0
+    for word in ("low", "middle", "month_npv_so_far_usd", "119", "and 1 more rows"):
+        assert word in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 100
+    ran = Ran(capsys, ("timeline", "--reference", "--outputs", "month_saving_usd", "--months", "0-10,60"))
+    saving = tapeout.timeline(tapeout.reference(), "month_saving_usd", months=[60])["month_saving_usd"][0]
+    assert ran.code == 0
+    assert report.short(saving, 3) in ran.out
+    ran = Ran(capsys, ("timeline", "--reference", "--months", "1-x"))
+    assert (ran.code, ran.out) == (2, "")
+    assert "--months 1-x: whole numbers" in ran.err
+    ran = Ran(capsys, ("timeline", "--reference", "--months", "120"))
+    assert (ran.code, ran.err) == (1, "error: months: 120 is not a whole number, 0 to 119\n")
+
+
+def test_a_streamed_timeline_has_the_bits_of_one_call(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, scenarios: pl.DataFrame
+) -> None:
+    source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    scenarios.write_parquet(source)
+    ran = Ran(capsys, ("timeline", source, "-o", target, "--months", "11,23,119"))
+    assert (ran.code, ran.err) == (0, "")
+    assert_frame_equal(pl.read_parquet(target), tapeout.timeline(scenarios, months=[11, 23, 119]), check_exact=True)
+    assert pl.read_parquet_metadata(target)["tapeout.version"] == "0.1.0"
+    scenarios.with_columns(pl.Series("chip_price_usd", [1.0, -5.0, 1.0])).write_parquet(source)
+    ran = Ran(capsys, ("timeline", source, "-o", target, "--id", "scenario"))
+    assert ran.code == 1
+    assert ran.err.startswith("error: ")
+    assert "row 1 of a batch (scenario 'middle'): -5 is not" in ran.err
 
 
 def test_variables_and_catalog_list(capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,6 +138,7 @@ FULL: Row = {
     "flex_fixed_capture": 0.2,
     "flex_life_years": 4.0,
     "inference_train_ratio": 17.86,  # the demand of the reference scenario
+    "month": 40,
     "expansion_workloads": 1000.0,
     "expansion_pareto_alpha": 1.1,
     "expansion_minimum_usd_per_year": 10e6,
@@ -281,6 +282,7 @@ def involved(variant: str, options: tuple[str, ...]) -> dict[str, set[str]]:
 
 
 # What reads a variable and yet does not move: a branch not taken, or a limit not reached, on the reference scenario.
+PRICE = ("die_width_mm", "die_height_mm", "die_sellable_yield", "die_cost_usd", "asic_unit_price_usd")
 GEMM_TIMES = {"gemm_s", "gemm_flop_per_s", "gemm_peak_share_reached", "align_s", "align_efficiency"}
 GEMM_TIMES |= {"align_gemm_gain", "align_gain", "align_needed_gemm_share"}
 UNMOVED = {
@@ -288,8 +290,12 @@ UNMOVED = {
     "gemm_tile_elements": GEMM_TIMES,
     "gemm_wide_tiles": GEMM_TIMES,
     "gemm_cast_bytes": GEMM_TIMES,  # 0 in 16 bits, and a tenth more of it
-    "programme_fixed_usd": {"build_npv_sd_usd"},  # paid at the decision, whatever the schedule
+    **{name: {"month_own_units_per_year"} for name in PRICE},  # bought while they are cheaper, however much
+    # Paid at the decision, whatever the schedule, and not in month 40.
+    "programme_fixed_usd": {"build_npv_sd_usd", "month_spending_usd"},
     "build_npv_usd": {"decision", "decision_runner_up"},  # it pays still
+    # Demand does not reach it by month 40.
+    "build_demand_cap_units_per_year": {name for name in scenarios.declared() if name.startswith("month_")},
     "speed_response_s": {"speed_felt_seconds_saved", "speed_revenue_usd"},  # all of the gain is felt
     # The loss is the one asked for: the data follows the size, or the size the data.
     **{

@@ -24,10 +24,12 @@ import scenarios
 import tapeout
 from oracle import (
     build,
+    build_month,
     cadence,
     common,
     decline,
     demand,
+    demand_month,
     die,
     expansion,
     fleet,
@@ -60,6 +62,7 @@ from test_oracles import (
     dual_oracle,
     dual_rows,
     full_die,
+    month_oracle,
     override,
     passed_over,
     step_rows,
@@ -319,6 +322,7 @@ MONTHLY: dict[str, tuple[Oracle, int]] = {
     "demand_by_tokens": (demand.evaluate, 12),
     "demand_by_ratio": (demand.evaluate, 12),
     "inference": (finite_inference, 12),
+    "demand_month": (demand_month.evaluate, 12),
 }
 
 
@@ -327,9 +331,10 @@ def test_demand_has_the_derivatives_of_the_oracle(model: str, monkeypatch: pytes
     monkeypatch.setattr(demand, "float", common.Real, raising=False)
     monkeypatch.setattr(common, "float", common.Real, raising=False)
     monkeypatch.setattr(inference, "float", common.Real, raising=False)
+    monkeypatch.setattr(demand_month, "float", common.Real, raising=False)
     oracle, count = MONTHLY[model]
     limits = {"chip_price_usd": (1.0, 1e9), "train_cost_usd": (1.0, 1e12)}
-    if model == "demand":
+    if model in ("demand", "demand_month"):
         limits["build_units_per_year"] = (1.0, 1e15)
     if model == "inference":
         limits |= {"build_tokens_per_month": (1e6, 1e18), "serve_usd_per_mtok": (1e-3, 1e6)}
@@ -395,6 +400,21 @@ def test_a_cap_on_own_units_has_the_derivatives_of_the_oracle(monkeypatch: pytes
         by = list(inputs_of("build_dual", line))
         for name in generator.choice(by, size=7, replace=False):
             compare_monthly(found, row, line, dual_oracle, str(name))
+    found.hold(least=4)
+
+
+def test_a_month_of_build_has_the_derivatives_of_the_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_month, "float", common.Real, raising=False)
+    generator = np.random.default_rng(9)
+    lines = build_rows(4, 4 * TIMES) + ordinary(generator, 8 * TIMES)
+    for line in lines:
+        line["month"] = int(generator.integers(12, 60))
+        line.pop("lifetime_inference_usd")
+    found = Found("build_month", lines)
+    for row, line in enumerate(lines):
+        by = list(inputs_of("build_month", line))
+        for name in generator.choice(by, size=8, replace=False):
+            compare_monthly(found, row, line, month_oracle, str(name))
     found.hold(least=4)
 
 

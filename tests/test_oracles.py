@@ -20,10 +20,12 @@ import scenarios
 import tapeout
 from oracle import (
     build,
+    build_month,
     cadence,
     decision,
     decline,
     demand,
+    demand_month,
     die,
     expansion,
     fleet,
@@ -533,6 +535,15 @@ def test_inference_in_tokens(seed: int) -> None:
     assert not found, report(found)
 
 
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_demand_by_month(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    lines = scenarios.rows(generator, scenarios.models()["demand_month"][0], 200)
+    found = problems("demand_month", lines, demand_month.evaluate, MONTHLY)
+    assert not found, report(found)
+
+
 # ---------------------------------------------------------------- build
 
 BUILD_LIMITS: Limits = {
@@ -669,6 +680,27 @@ def test_own_units_capped_at_a_share(seed: int) -> None:
     names = ["build_dual_saving_usd", "build_dual_displaced_usd"]
     lines = [override(generator, line, build.dual(line), names) if k % 4 == 0 else line for k, line in enumerate(lines)]
     found = problems("build_dual", lines, dual_oracle, MONTHLY)
+    assert not found, report(found)
+
+
+def month_oracle(line: Row) -> dict[str, Any]:
+    """The oracle, with the scale of what the law's dropped tail could have held."""
+    out = build_month.evaluate(line)
+    gross = float(np.sum(build.flow(line).gross))
+    sums = line["programme_mask_usd"] + line["programme_launch_usd"] + 59 * line["programme_respin_usd"]
+    possible = line["programme_nre_scale"] * sums
+    for name in ("spending", "spending_so_far", "npv_so_far", "balance"):
+        out["_scale"][f"month_{name}_usd"] += (gross + possible) * DROPPED / MONTHLY
+    return out
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_build_by_month(seed: int) -> None:
+    lines = build_rows(seed, 60)
+    for k, line in enumerate(lines):
+        line["month"] = k * 2 + seed % 2
+    found = problems("build_month", lines, month_oracle, MONTHLY)
     assert not found, report(found)
 
 

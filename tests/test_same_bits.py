@@ -25,6 +25,8 @@ OUTPUTS = {
     "demand_by_ratio": ["demand_by_ratio"],
     "build": ["build", "build_or_buy"],
     "build_dual": ["build_dual"],
+    "demand_month": ["demand_month"],
+    "build_month": ["build_month"],
     "leverage": ["leverage"],
     "leverage_beside": ["leverage_beside"],
     "own_cost": ["own_cost"],
@@ -47,7 +49,7 @@ LIMITS = {
     "programme_planned_months": (0.0, 130.0),
     "programme_tapeout_months": (0.0, 60.0),
 }
-SLOW = {"die": 131, "build": 203, "alignment": 203}
+SLOW = {"die": 131, "build": 203, "alignment": 203, "build_month": 203}
 
 
 def instruction_sets() -> list[str]:
@@ -164,6 +166,28 @@ def test_a_constant_is_as_a_column(wanted: dict[str, pl.DataFrame]) -> None:
     assumed = tapeout.evaluate(units, outputs, assume=values)
     columns = tapeout.evaluate(units.join(row.drop("build_units_per_year"), how="cross"), outputs)
     same(assumed, columns.select(assumed.columns))
+
+
+def test_months_of_a_scenario_share_a_run() -> None:
+    """What is computed once for all months of a scenario is what each month computes alone."""
+    scenario = FRAMES["build_month"].drop("month")[:9]
+    months = scenario.join(pl.DataFrame({"month": range(120)}), how="cross")
+    _core.configure(threads=1, instruction_set=SETS[0], block_rows=8)
+    want = pl.concat([tapeout.evaluate(months[k], "build_month") for k in range(0, months.height, 37)])
+    for instruction_set in SETS:
+        for block_rows in (8, 256):
+            _core.configure(threads=2, instruction_set=instruction_set, block_rows=block_rows)
+            same(tapeout.evaluate(months, "build_month")[::37], want)
+
+
+def test_rows_that_repeat_are_computed_once() -> None:
+    """Runs of equal rows of any length, from anywhere in a block, beside rows that do not repeat."""
+    frame = FRAMES["build"]
+    want = tapeout.evaluate(frame, "build")
+    runs = np.random.default_rng(3).integers(0, 9, frame.height)
+    for order in (np.repeat(np.arange(frame.height), runs), np.repeat(np.arange(9), 100)):
+        repeated: Any = order
+        same(tapeout.evaluate(frame[repeated], "build"), want[repeated])
 
 
 def test_neighbors_with_many_respins_take_no_value_away() -> None:

@@ -9,6 +9,7 @@ from ._reference import reference
 from ._screen import screen
 from ._sensitivity import from_salib, sensitivity, to_salib
 from ._solve import solve
+from ._timeline import timeline
 from .catalogs import catalog
 from .declarations import models, variables
 from .distributions import (
@@ -68,6 +69,7 @@ __all__ = [
     "screen",
     "sensitivity",
     "solve",
+    "timeline",
     "to_salib",
     "triangular",
     "uniform",

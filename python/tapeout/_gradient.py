@@ -43,6 +43,12 @@ _KEPT = "where own units displace all spending that the bargain is about"
 _ALL_FIXED = "where cadence_lead_years is cadence_fixed_years"
 _FITS = "where it no longer fits, after which it is null"
 
+_POINT = "a step there where there is none"
+_SERVICE = "where launch, or the end of ramp or life, passes a month's edge"
+_DUE = (
+    "where the first or the last launches of a month have their masks or a respin at a month's edge, a step there "
+    "without an overrun; and as programme_nre_pv_usd"
+)
 _KINKS: dict[str, tuple[str, str]] = {
     "train_attention_flop_per_token": ("bends", "where a window is as long as the sequence"),
     "train_layer_flop_per_token": ("bends", "as train_attention_flop_per_token"),
@@ -153,6 +159,27 @@ _KINKS: dict[str, tuple[str, str]] = {
     ),
     "build_leverage_usd": ("steps", f"{_BARGAIN}; bends where launch or retirement does, and {_KEPT}"),
     "build_dual_leverage_usd": ("steps", f"{_BARGAIN}; bends where launch or retirement does, and {_KEPT}"),
+    "month_demand_units_per_year": ("bends", "where demand reaches the cap"),
+    "month_inference_usd": ("bends", "where demand reaches the cap"),
+    "month_unit_saving_usd": ("bends", "where the own unit costs as much as what it replaces"),
+    "month_live_share": ("bends", "where the freeze passes the middle of the month"),
+    "month_own_units_per_year": (
+        "steps",
+        "where the own unit costs as much as what it replaces; bends as month_potential_saving_usd",
+    ),
+    "month_potential_saving_usd": (
+        "bends",
+        "where demand reaches the cap or the peak, the own unit costs as much as what it replaces, or the freeze "
+        "passes the middle of the month",
+    ),
+    "month_launched_probability": ("bends", f"where a launch without an overrun passes a month's edge; {_POINT}"),
+    "month_in_service_share": ("bends", _SERVICE),
+    "month_saving_usd": ("bends", f"as month_potential_saving_usd, and {_SERVICE}"),
+    "month_saving_so_far_usd": ("bends", f"as month_potential_saving_usd, and {_SERVICE}"),
+    "month_spending_usd": ("bends", _DUE),
+    "month_spending_so_far_usd": ("bends", _DUE),
+    "month_npv_so_far_usd": ("bends", f"as month_saving_so_far_usd, and {_DUE}"),
+    "month_balance_usd": ("steps", "as build_npv_usd"),
     "decision_margin_usd": ("bends", "where the best two options are worth the same, or the second and the third"),
     "expansion_threshold_usd": ("bends", "as build_breakeven_units_per_year"),
     "expansion_viable_count": (

@@ -313,6 +313,62 @@ def _between(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
+@app.command()
+def timeline(
+    file: File = None,
+    out: Out = None,
+    reference: Reference = False,
+    outputs: Outputs = None,
+    months: Annotated[
+        str | None, typer.Option(metavar="MONTHS", help="As 0-119 or 11,23,35; all without it, printed a few.")
+    ] = None,
+    assume: Assume = None,
+    as_of: AsOf = None,
+    catalog: Catalog = None,
+    strict: Strict = True,
+    id: Id = None,
+) -> None:
+    """Write scenarios month by month: each row of the file once for every month."""
+    import tapeout
+    from tapeout import _timeline, files, report
+
+    source = _source(file, reference)
+    out_format = None if out is None else _format(out, "-o")
+    given = _assumptions(assume)
+    options: dict[str, Any] = {"assume": given, "catalog": catalog, "as_of": _date(as_of), "strict": strict, "id": id}
+    metadata = files.provenance(given, catalog, options["as_of"])
+    asked = list(range(120)) if months is None else _months(months)
+    names = _names(outputs)
+    if source is not None and out is not None and source.suffix.lower() == out_format == ".parquet":
+        first = files.read(source, rows=1)
+        named = names or _timeline.computable(first, given, catalog, options["as_of"], strict)
+        _stream(
+            source,
+            out,
+            metadata,
+            lambda rows: tapeout.timeline(rows, named, months=asked, **options),
+            rows_for_each=len(asked),
+        )
+        return
+    frame = tapeout.reference() if source is None else files.read(source)
+    if out is not None:
+        files.write(tapeout.timeline(frame, names, months=asked, **options), out, metadata)
+    else:
+        shown = report.SHOWN_MONTHS if months is None else asked
+        report.timeline(frame, tapeout.timeline(frame.head(report.SHOWN_TIMELINES), names, months=shown, **options), id)
+
+
+def _months(text: str) -> list[int]:
+    found: list[int] = []
+    try:
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            found += range(int(first), int(last) + 1) if dash else [int(first)]
+    except ValueError:
+        raise typer.BadParameter(f"--months {text}: whole numbers as 11,23,35 or 0-119 are wanted") from None
+    return found
+
+
 def _append(
     file: Path | None,
     reference: bool,
@@ -338,12 +394,18 @@ def _append(
         report.scenarios(after, shown or added, options["id"])
 
 
-def _stream(source: Path, out: Path, metadata: dict[str, str], work: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+def _stream(
+    source: Path,
+    out: Path,
+    metadata: dict[str, str],
+    work: Callable[[pl.LazyFrame], pl.LazyFrame],
+    rows_for_each: int = 1,
+) -> None:
     import threading
 
     from tapeout import files, report
 
-    rows = files.rows_of_parquet(source)
+    rows = files.rows_of_parquet(source) * rows_for_each
     done, lock = 0, threading.Lock()
     with report.progress("rows") as advance:
 

@@ -106,8 +106,11 @@ def _read_json_lines(path: Path) -> pl.DataFrame:
     return frame.select(*first, pl.exclude(first))
 
 
-def read(path: Path) -> pl.DataFrame:
-    """The scenarios of a file, one a row. Raises InvalidInput for what can't be read, naming file and place."""
+def read(path: Path, rows: int | None = None) -> pl.DataFrame:
+    """The scenarios of a file, one a row; of Parquet only the first `rows` where so many are asked for.
+
+    Raises InvalidInput for what can't be read, naming file and place.
+    """
     kind = format_of(path)
     if not path.is_file():
         raise InvalidInput(f"{path}: no such file")
@@ -116,7 +119,7 @@ def read(path: Path) -> pl.DataFrame:
             case ".csv":
                 frame = _read_csv(path)
             case ".parquet":
-                frame = pl.read_parquet(path)
+                frame = pl.read_parquet(path, n_rows=rows)
             case ".toml":
                 frame = _read_toml(path)
             case _:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _WIDTH = 100
 _SHOWN_SCENARIOS = 4
 _SHOWN_INPUTS = 5
+_MONTHS_ACROSS = 8
+SHOWN_TIMELINES = 2
+#: Months printed where none are asked for: the ends of years 1 to 6, 8 and 10.
+SHOWN_MONTHS = (11, 23, 35, 47, 59, 71, 95, 119)
 
 _REFERENCE = {
     "Training run": "train_cost_usd train_hardware_usd train_interconnect_usd train_energy_usd train_days",
@@ -277,6 +281,28 @@ def scenarios(frame: pl.DataFrame, names: Sequence[str], row_id: str | None) -> 
     out.print(table)
     if frame.height > shown.height:
         out.print(f"and {frame.height - shown.height:,} more rows: -o FILE writes them all")
+
+
+def timeline(scenarios: pl.DataFrame, found: pl.DataFrame, row_id: str | None) -> None:
+    """Of each scenario shown the outputs down, months across."""
+    out = _console()
+    shown = scenarios.head(SHOWN_TIMELINES)
+    names = [name for name in found.columns if name not in scenarios.columns and name != "month"]
+    per_scenario = found.height // max(shown.height, 1)
+    for row in range(shown.height):
+        head = str(shown[row_id][row]) if row_id else f"row {row}"
+        rows = found.slice(row * per_scenario, per_scenario)
+        for months in rows.iter_slices(_MONTHS_ACROSS):
+            title = head if scenarios.height > 1 else None
+            across = [str(month) for month in months["month"]]
+            table = _table(title, "month", *across, right=across)
+            for name in names:
+                table.add_row(name, *(short(value, 3) for value in months[name]))
+            out.print(table)
+            out.print()
+    out.print("[dim]Month 0 begins at the decision; what is so far is at the end of the month.")
+    if scenarios.height > shown.height:
+        out.print(f"and {scenarios.height - shown.height:,} more rows: -o FILE writes them all")
 
 
 def summary(sweep: Sweep, found: Summary, axes: Sequence[str], correlations: bool) -> None:

@@ -15,7 +15,7 @@ use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::LaunchLaw;
 use crate::market::{HORIZON, Market, Path, Volume};
 use crate::number::Number;
-use crate::own_flow::{OwnFlow, OwnMonth, OwnUnits};
+use crate::own_flow::{OwnFlow, OwnUnits};
 use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
 use crate::saving::{Launches, Saving, months, pieces};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
@@ -185,14 +185,14 @@ model! {
         let mut decay = months::<N>();
         let mut k = 0;
         while k < HORIZON {
-            let OwnMonth { unit_saving_usd, today } = flow.now();
+            let own = flow.now();
             let month = &flow.month;
-            let own_units = (x.build_addressable_share * month.units_per_year()).min(x.build_peak_units_per_year);
-            flow_usd[k] = (own_units * unit_saving_usd * today).save();
+            let own_units = flow.units_per_year(x.build_addressable_share, x.build_peak_units_per_year);
+            flow_usd[k] = own.saving_usd(own_units).save();
             if wants_service {
-                displaced_usd[k] = (own_units * month.price_usd.now * today).save();
-                worth_usd[k] = (unit_saving_usd * today).save();
-                merchant_usd[k] = (month.price_usd.now * month.discount.now / MONTHS_PER_YEAR).save();
+                displaced_usd[k] = (own_units * month.price_usd.now * own.today).save();
+                worth_usd[k] = (own.unit_saving_usd * own.today).save();
+                merchant_usd[k] = month.work_usd().save();
                 growth[k] = growth_path.now.save();
                 decay[k] = month.decay.now.save();
             }

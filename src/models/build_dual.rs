@@ -77,7 +77,7 @@ model! {
         let (mut forgone_saving_usd, mut forgone_displaced_usd) = (N::zero(), N::zero());
         let mut k = 0;
         while k < HORIZON {
-            let OwnMonth { unit_saving_usd, today } = flow.now();
+            let OwnMonth { unit_saving_usd, today, .. } = flow.now();
             let own_work = x.build_addressable_share * flow.month.units_per_year();
             let own_units = own_work.min(x.build_peak_units_per_year);
             let capped_units = (x.build_dual_share * own_work).min(x.build_peak_units_per_year);

@@ -3,10 +3,12 @@
 pub mod alignment;
 pub mod build;
 pub mod build_dual;
+pub mod build_month;
 pub mod cadence;
 pub mod decision;
 pub mod decline;
 pub mod demand;
+pub mod demand_month;
 pub mod die;
 pub mod die_shape;
 pub mod expansion;
@@ -116,7 +118,9 @@ pub const MODELS: &[Entry] = &[
     entry::<demand::by_ratio::DemandByRatio>(),
     entry::<demand::Demand>(),
     entry::<inference::Inference>(),
+    entry::<demand_month::DemandMonth>(),
     entry::<build::Build>(),
+    entry::<build_month::BuildMonth>(),
     entry::<build_dual::BuildDual>(),
     entry::<own_cost::OwnCost>(),
     entry::<leverage::Leverage>(),

@@ -142,7 +142,7 @@ def cost(row: Row, respins: Vector, launch: Vector) -> Vector:
     months_paid = -np.expm1(-force * launch) / force if force else launch
     plain = first_tapeout_months(row, respins, launch)
     room = np.maximum(HORIZON_MONTHS - plain, 0)
-    paid = np.minimum(respins, np.floor(room / row["respin_months"])) if each else respins
+    paid = np.minimum(respins, np.floor(room / row["respin_months"])) if each else np.where(room > 0, respins, 0)
     series = present(each) * np.expm1(-force * each * paid) / np.expm1(-force * each) if force and each else paid
     masks = np.where(plain < HORIZON_MONTHS, Real(row["programme_mask_usd"]) * present(first), 0)
     at_launch = np.where(launch < HORIZON_MONTHS, Real(row["programme_launch_usd"]) * present(launch), 0)
