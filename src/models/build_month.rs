@@ -5,10 +5,11 @@
 //!     saving             q v, whose sum is lifetime_saving_usd
 //!     spending           each payment in the month it falls due, whose sum is programme_nre_pv_usd     `spending.rs`
 //!
-//! Month 0 begins at the decision; what is so far is at the end of the month. Everything is a present value at the decision
-//! and, from the launch on, a mean over schedule risk. The equations are those of `build`, and so are the sums: at the last
-//! month the net present value so far is build_npv_usd. The balance sets the saving so far against the programme's whole
-//! cost, also what is still to be spent, so that it passes 0 at build_payback_months.
+//! Month 0 begins at the decision; what is so far is at the end of the month. Prices and the saving of a unit are those of
+//! the month, all other money is a present value at the decision, and what hangs on the launch is a mean over schedule risk.
+//! The equations are those of `build`, and so are the sums: at the last month the net present value so far is build_npv_usd.
+//! The balance sets the saving so far against the programme's whole cost, also what is still to be spent, so that it passes
+//! 0 at build_payback_months.
 //!
 //! The months follow from the inputs. A stated lifetime_saving_usd, programme_nre_pv_usd or build_npv_usd has none of its own.
 
