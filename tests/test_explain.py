@@ -363,7 +363,7 @@ def test_html_is_balanced() -> None:
         assert page.folds == len(found.nodes) or options
 
 
-def test_what_cannot_be_lines_of() -> None:
+def test_what_cannot_be_explained() -> None:
     two = pl.concat([tapeout.reference()] * 2)
     for frame, output, options, said in [
         (two, "train_cost_usd", {}, "one row, and this frame has 2"),

@@ -268,21 +268,18 @@ impl Term {
                 }
             }
             Term::Call(function, arguments) => {
-                let of_one: fn(f64) -> f64 = match function.as_str() {
-                    "ln" => Number::ln,
-                    "exp" => Number::exp,
-                    "sqrt" => Number::sqrt,
-                    "floor" => Number::floor,
-                    "abs" => Number::abs,
-                    "min" => {
-                        return Some(Value::Number(Number::min(number(&arguments[0].1)?, number(&arguments[1].1)?)));
-                    }
-                    "max" => {
-                        return Some(Value::Number(Number::max(number(&arguments[0].1)?, number(&arguments[1].1)?)));
-                    }
+                let x = number(&arguments.first()?.1)?;
+                let other = || number(&arguments.get(1)?.1);
+                Value::Number(match function.as_str() {
+                    "ln" => Number::ln(x),
+                    "exp" => Number::exp(x),
+                    "sqrt" => Number::sqrt(x),
+                    "floor" => Number::floor(x),
+                    "abs" => Number::abs(x),
+                    "min" => Number::min(x, other()?),
+                    "max" => Number::max(x, other()?),
                     _ => return None,
-                };
-                Value::Number(of_one(number(&arguments[0].1)?))
+                })
             }
             _ => return None,
         })
