@@ -67,7 +67,7 @@ def fit(rows: pl.DataFrame) -> dict[str, float]:
 
     def errors(scaled: Array) -> Array:
         constants = dict(zip(table, np.clip(scaled * start, low, high).tolist(), strict=True))
-        return np.log(seconds(rows, constants) / measured)
+        return np.asarray(np.log(seconds(rows, constants) / measured), dtype=np.float64)
 
     found = least_squares(
         errors,
