@@ -56,7 +56,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 def seconds(rows: pl.DataFrame, constants: dict[str, float] | None = None) -> Array:
     """The model's time of every row, with the catalog's constants but for those given."""
     frame = rows.select("chip", "gemm_precision", "gemm_rows", "gemm_columns", "gemm_depth")
-    return tapeout.evaluate(frame, ["gemm_s"], assume=constants or {})["gemm_s"].to_numpy()
+    return np.asarray(tapeout.evaluate(frame, ["gemm_s"], assume=constants or {})["gemm_s"], dtype=np.float64)
 
 
 def fit(rows: pl.DataFrame) -> dict[str, float]:
@@ -67,7 +67,7 @@ def fit(rows: pl.DataFrame) -> dict[str, float]:
 
     def errors(scaled: Array) -> Array:
         constants = dict(zip(table, np.clip(scaled * start, low, high).tolist(), strict=True))
-        return np.log(seconds(rows, constants) / measured)
+        return np.asarray(np.log(seconds(rows, constants) / measured), dtype=np.float64)
 
     found = least_squares(
         errors,
@@ -134,9 +134,8 @@ def main(arguments: list[str]) -> int:
     if grid.is_empty():
         print(f"{path} has no row whose source starts with aic:", file=sys.stderr)
         return 2
-    print(
-        f"{table.height} rows, {grid.height} of a grid of shapes; error of time{'':<13}rows   median     mean     bias"
-    )
+    print(f"{table.height} rows, {grid.height} of a grid of shapes; error of the time")
+    print(f"{'':<46}{'rows':>6}{'median':>9}{'mean':>9}{'bias':>9}")
     passed = True
     for (chip, precision), own in grid.group_by("chip", "gemm_precision", maintain_order=True):
         print(f"{chip} {precision}")

@@ -22,9 +22,9 @@ TIE = 1e-11
 
 
 class Gemm(NamedTuple):
-    """`count` multiplications of rows × depth by depth × columns in each layer; `batch` of them a launch."""
+    """`times` multiplications of rows × depth by depth × columns in each layer; `batch` of them a launch."""
 
-    count: float
+    times: float
     rows: float
     columns: float
     depth: float
@@ -52,8 +52,8 @@ def alignment(row: Row, columns: float, depth: float) -> float:
         steps[step] = row[f"gemm_align_{step}_bytes"]
     for step, left in steps.items():
         if all((x * row["gemm_bytes_per_element"] / step).is_integer() for x in (float(columns), float(depth))):
-            return left
-    return row["gemm_align_2_bytes"]
+            return float(left)
+    return float(row["gemm_align_2_bytes"])
 
 
 def seconds(row: Row, gemm: Gemm, left: float) -> float:
@@ -264,8 +264,8 @@ def step(row: Row, d: Dims) -> tuple[float, float, float]:
     time = flop = 0.0
     for gemm, times in [*((one, d.layers) for one in layer(row, d)), (head, 1)]:
         for product, left in passes(row, gemm):
-            time += times * gemm.count * seconds(row, product, left)
-            flop += times * gemm.count * 2 * product.batch * float(product.rows) * product.columns * product.depth
+            time += times * gemm.times * seconds(row, product, left)
+            flop += times * gemm.times * 2 * product.batch * float(product.rows) * product.columns * product.depth
     ends = (2 - row["llm_tied_embeddings"]) * float(d.vocab) * d.hidden
     return time, flop, d.layers * layer_params(row, d) + ends
 
