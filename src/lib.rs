@@ -15,6 +15,7 @@ mod python;
 pub mod risk;
 pub mod sample;
 pub mod saving;
+pub mod serving;
 pub mod settings;
 pub mod solve;
 pub mod summary;

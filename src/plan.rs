@@ -57,7 +57,8 @@ impl Registry {
                         "{} is declared by {} and otherwise by {}",
                         variable.name, owners[known], model.name
                     );
-                    if variable.role == Role::Input {
+                    // A choice that two models read is declared by both.
+                    if variable.role == Role::Input && first.role != Role::Input {
                         *first = Variable { role: Role::Output, ..*variable };
                         owners[known] = model.name;
                     }

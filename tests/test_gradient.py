@@ -22,9 +22,21 @@ from polars.testing import assert_frame_equal
 
 import scenarios
 import tapeout
-from oracle import common, decline, demand, die, package, programme, training
+from oracle import common, decline, demand, die, package, programme, serving, training
 from scenarios import Row
-from test_oracles import DIE_LIMITS, INTEGRAL, LARGEST, build_oracle, build_rows, full_die, override, passed_over
+from test_oracles import (
+    DIE_LIMITS,
+    INTEGRAL,
+    LARGEST,
+    SERVED,
+    SERVING,
+    build_oracle,
+    build_rows,
+    full_die,
+    override,
+    passed_over,
+    served,
+)
 
 #: How many times the rows of a usual run.
 TIMES = int(os.environ.get("TAPEOUT_GRADIENT_TIMES", "1"))
@@ -146,12 +158,23 @@ def die_oracle(line: Row) -> dict[str, Any]:
     return out
 
 
+def serving_oracle(line: Row) -> dict[str, Any]:
+    """The oracle, without where memory is all but full of weights, of which rounding decides."""
+    out = serving.serving(line)
+    return out | {"_scale": {name: size or 0 for name, size in out["_scale"].items()}}
+
+
 CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "training": (lambda line: training.evaluate(line), {}, 25),
     "die": (die_oracle, dict(DIE_LIMITS), 40),
     "package": (lambda line: package.evaluate(line), {"package_dies": (0, 64), "package_memory_stacks": (0, 64)}, 25),
     "programme": (lambda line: programme.evaluate(line), {"later_silicon_probability": (0.4, 1.0)}, 25),
     "decline": (lambda line: decline.evaluate(line), {}, 25),
+    "serving_format": (lambda line: serving.weight_format(line), {}, 200),
+    "serving_engine": (lambda line: serving.engine(line), {}, 25),
+    "serving_speculation": (lambda line: serving.speculation(line), {"serve_draft_tokens": (1, 50)}, 25),
+    "serving": (serving_oracle, dict(SERVING), 40),
+    "serving_cost": (lambda line: serving.cost(line), dict(SERVED), 25),
 }
 
 
@@ -163,6 +186,8 @@ def test_closed_forms_have_the_derivatives_of_the_oracle(model: str) -> None:
     lines = scenarios.rows(generator, scenarios.models()[model][0], count * TIMES, limits)
     if model == "die":
         lines = [full_die(line) for line in lines]
+    if model == "serving":
+        lines = [served(line, k) for k, line in enumerate(lines)]
     outputs = scenarios.models()[model][1]
     for k in range(0, len(lines), 4):
         computed = {name: float(value) for name, value in oracle(lines[k]).items() if isinstance(value, mpf)}

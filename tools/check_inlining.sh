@@ -12,7 +12,7 @@
 set -eu
 library=$1
 crate=${2:-tapeout}
-equations='(math|number|finance|market|launch|risk|saving|wafer|defects|models(::[a-z_]+)*)'
+equations='(math|number|finance|market|launch|risk|saving|serving|wafer|defects|models(::[a-z_]+)*)'
 
 symbols=$(nm -C "$library")
 if ! printf '%s\n' "$symbols" | grep -Eq '::vectorize::vectorize_|vectorize_neon|fearless_simd'; then

@@ -9,6 +9,11 @@ pub mod die_shape;
 pub mod llm;
 pub mod package;
 pub mod programme;
+pub mod serving;
+pub mod serving_cost;
+pub mod serving_engine;
+pub mod serving_format;
+pub mod serving_search;
 pub mod training;
 pub mod training_dates;
 
@@ -49,6 +54,12 @@ const fn entry<M: Model>() -> Entry {
 /// In the order in which alternatives are tried.
 pub const MODELS: &[Entry] = &[
     entry::<llm::Llm>(),
+    entry::<serving_format::ServingFormat>(),
+    entry::<serving_engine::ServingEngine>(),
+    entry::<serving_engine::speculation::Speculation>(),
+    entry::<serving_search::ServingSearch>(),
+    entry::<serving::Serving>(),
+    entry::<serving_cost::ServingCost>(),
     entry::<training_dates::TrainingDates>(),
     entry::<training::Training>(),
     entry::<die_shape::DieShape>(),
