@@ -3,18 +3,22 @@
 pub mod defects;
 pub mod engine;
 pub mod finance;
+pub mod flop;
 pub mod gradient;
 pub mod launch;
 pub mod market;
 pub mod math;
 pub mod models;
+pub mod normal;
 pub mod number;
+pub mod own_flow;
 pub mod plan;
 #[cfg(feature = "python")]
 mod python;
 pub mod risk;
 pub mod sample;
 pub mod saving;
+pub mod scaling_law;
 pub mod serving;
 pub mod settings;
 pub mod solve;
@@ -22,4 +26,5 @@ pub mod summary;
 #[cfg(test)]
 mod trial;
 pub mod variable;
+pub mod vintage;
 pub mod wafer;

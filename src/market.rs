@@ -11,6 +11,8 @@ use std::f64::consts::LN_2;
 pub const HORIZON: usize = 120;
 /// The same as a number of months.
 pub const HORIZON_MONTHS: f64 = 120.0;
+/// Prices of tokens are per million.
+pub const TOKENS_PER_MTOK: f64 = 1e6;
 /// Where in a month its flows count.
 pub const MID_MONTH: f64 = 0.5;
 

@@ -52,12 +52,13 @@ impl Registry {
                     // An input that another model can compute, or an alternative: one quantity, declared alike.
                     let first: &mut Variable = &mut variables[known];
                     let alike = first.unit == variable.unit && first.low == variable.low && first.high == variable.high;
+                    let alike = alike && first.choices == variable.choices;
                     assert!(
                         alike,
                         "{} is declared by {} and otherwise by {}",
                         variable.name, owners[known], model.name
                     );
-                    // A choice that two models read is declared by both.
+                    // Two models that take the same choice both declare it: an input still.
                     if variable.role == Role::Input && first.role != Role::Input {
                         *first = Variable { role: Role::Output, ..*variable };
                         owners[known] = model.name;
@@ -334,13 +335,25 @@ impl Walk<'_> {
         };
         let Some(ways) = self.ways.needs.get(&id) else { return Vec::new() };
         let mut missing: Vec<Vec<VariableId>> = ways.iter().map(|way| lacking(&way.2)).collect();
-        // Where all that lacks is a variable with alternatives, these are ways out too.
-        if let [way] = &missing[..]
-            && let [only] = way[..]
-            && self.ways.needs.get(&only).is_some_and(|ways| ways.len() > 1)
-        {
-            missing.extend(self.missing(only));
+        // Where all that a way lacks is a variable with alternatives, these are ways out too.
+        for way in missing.clone() {
+            if let [only] = way[..]
+                && self.ways.needs.get(&only).is_some_and(|ways| ways.len() > 1)
+            {
+                let more = self.ways.needs[&only].iter().map(|way| lacking(&way.2));
+                missing.extend(more.filter(|way| *way != [only]));
+            }
         }
+        // A way that asks for all that another does, and more, is no help.
+        let all = missing.clone();
+        let mut place = 0;
+        missing.retain(|way| {
+            place += 1;
+            !all.iter().enumerate().any(|(other, less)| {
+                let no_more = !less.is_empty() && less.iter().all(|need| way.contains(need));
+                no_more && (less.len() < way.len() || other + 1 < place)
+            })
+        });
         missing
     }
 }
@@ -464,6 +477,66 @@ mod tests {
         for name in ["build_units_per_year", "build_spend_usd_per_year", "inference_train_ratio"] {
             assert!(error.contains(name), "{name} in: {error}");
         }
+    }
+
+    #[test]
+    fn a_way_out_that_asks_for_more_is_not_named() {
+        let error = plan(&["build_demand_growth_per_year"], "decision").expect_err("no market");
+        assert!(error.contains("chip_price_usd") && !error.contains("; or"), "{error}");
+        assert!(!error.contains("leverage_") && !error.contains("build_dual_share"), "{error}");
+    }
+
+    #[test]
+    fn more_options_are_weighed_where_they_are_known() {
+        let decided = |known: &[&str]| model_of(&plan(known, "decision").expect("enough is known"), "decision");
+        let all = ["build_npv_usd", "build_leverage_usd", "build_dual_npv_usd", "build_threaten_npv_usd"];
+        assert_eq!(decided(&all), "four_ways");
+        assert_eq!(decided(&[all[0], all[2], all[3]]), "four_ways");
+        assert_eq!(decided(&[all[0], all[3]]), "build_buy_or_threaten");
+        assert_eq!(decided(&all[..3]), "build_buy_or_both");
+        assert_eq!(decided(&all[..2]), "build_or_buy");
+    }
+
+    #[test]
+    fn a_run_has_its_operations_from_its_size_or_its_size_from_them() {
+        let size = ["llm_active_params", "train_tokens"];
+        assert_eq!(model_of(&plan(&size, "train_flop").expect("enough is known"), "train_flop"), "training");
+        let flop = plan(&["train_flop"], "scaling_loss").expect("enough is known");
+        assert_eq!(model_of(&flop, "llm_active_params"), "scaling_by_flop");
+        assert_eq!(model_of(&flop, "train_tokens"), "tokens_by_flop");
+        let loss = plan(&["scaling_target_loss"], "train_flop").expect("enough is known");
+        assert_eq!(model_of(&loss, "llm_active_params"), "scaling_by_loss");
+        assert_eq!(model_of(&loss, "train_tokens"), "tokens_by_loss");
+        assert_eq!(model_of(&loss, "train_flop"), "training");
+        let both = plan(&["train_flop", "scaling_target_loss"], "scaling_loss").expect("enough is known");
+        assert_eq!(model_of(&both, "llm_active_params"), "scaling_by_loss");
+        let mixed = plan(&["scaling_target_loss", "llm_params"], "train_flop").expect("enough is known");
+        assert_eq!(model_of(&mixed, "train_tokens"), "tokens_by_loss");
+        // Total parameters alone do not say how many take part in a token.
+        let error = plan(&["llm_params", "train_tokens"], "train_flop").expect_err("a mixture of experts?");
+        assert_eq!(
+            error,
+            "train_flop can't be computed: give train_flop, or llm_active_params; or scaling_target_loss"
+        );
+        let error = plan(&["llm_active_params", "train_tokens"], "llm_params").expect_err("a mixture of experts?");
+        assert!(error.starts_with("llm_params can't be computed: give llm_params"), "{error}");
+        assert_eq!(model_of(&flop, "scaling_irreducible_loss"), "scaling_coefficients");
+        let error = plan(&[], "train_flop").expect_err("nothing is known");
+        assert_eq!(error, "train_flop can't be computed: give train_flop, or train_tokens, llm_active_params");
+    }
+
+    #[test]
+    fn inference_costs_the_same_way_by_tokens_with_and_without_a_chip() {
+        let tokens = ["build_tokens_per_month", "serve_usd_per_mtok", "build_merchant_decline_per_year"];
+        let alone = plan(&tokens, "lifetime_inference_usd").expect("enough is known");
+        assert_eq!(model_of(&alone, "lifetime_inference_usd"), "inference");
+        let ratio = ["chip_price_usd", "inference_train_ratio", "train_cost_usd"];
+        let chips = plan(&[&tokens[..], &ratio].concat(), "lifetime_inference_usd").expect("enough is known");
+        assert_eq!(model_of(&chips, "lifetime_inference_usd"), "demand");
+        assert_eq!(model_of(&chips, "build_units_per_year"), "demand_by_tokens");
+        assert_eq!(model_of(&chips, "build_demand_cap_units_per_year"), "demand_by_tokens");
+        let spend = plan(&[&tokens[..], &ratio, &["build_spend_usd_per_year"]].concat(), "build_units_per_year");
+        assert_eq!(model_of(&spend.expect("enough is known"), "build_units_per_year"), "demand_by_spend");
     }
 
     #[test]

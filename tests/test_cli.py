@@ -329,6 +329,111 @@ def test_solutions_are_printed_and_written(
     assert ran.err.startswith("error: variable die_units: of kind integer")
 
 
+def figures(printed: str) -> list[int]:
+    """The first column of figures, as shown."""
+    shown = [line.split()[0].replace(",", "") for line in printed.splitlines() if line.strip()]
+    return [int(text) for text in shown if text.lstrip("+-").isdigit()]
+
+
+def test_a_comparison_is_printed_and_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, scenarios: pl.DataFrame
+) -> None:
+    one, other, target = tmp_path / "a.toml", tmp_path / "b.csv", tmp_path / "out.parquet"
+    changed = tapeout.reference().with_columns(chip_price_usd=30000.0, wafer_price_usd=22000.5, train_mfu=0.3)
+    files.write(tapeout.reference(), one, {})
+    files.write(changed, other, {})
+    want = tapeout.compare(tapeout.reference(), changed, "build_npv_usd")
+    ran = Ran(capsys, ("compare", one, other, "--output", "build_npv_usd", "-o", target))
+    assert (ran.code, ran.err) == (0, "")
+    assert_frame_equal(pl.read_parquet(target), want, check_exact=True)
+    ran = Ran(capsys, ("compare", "reference", other, "--output", "build_npv_usd"))
+    assert ran.code == 0
+    for word in (
+        "A reference",
+        "b.csv",
+        "22000.5",
+        "difference",
+        "1 more input differs and moved nothing",
+        "all orders",
+    ):
+        assert word in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 100
+    # a, then what each input moves, then b and the difference: what is shown adds up. The last figure counts inputs.
+    before, *moved, after, difference, _ = figures(ran.out)
+    assert sum(moved) == difference == after - before
+    assert len(moved) == 2
+    two = tmp_path / "two.jsonl"
+    files.write(scenarios.head(2), two, {})
+    ran = Ran(capsys, ("compare", two, "--output", "build_npv_usd"))
+    assert "chip_price_usd" in ran.out
+    assert "two.jsonl row 1" in ran.out
+
+
+def test_changes_are_set_on_the_second_scenario(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    changes = {"chip_price_usd": "3e4", "yield_model": "poisson", "build_stop_when_dearer": "false",
+               "train_start_date": "2026-05-01", "die_gross_per_wafer": "", "build_units_per_year": "",
+               "build_spend_usd_per_year": "3e9"}  # fmt: skip
+    pairs = [part for name, text in changes.items() for part in ("--set", f"{name}={text}")]
+    asked = ("compare", "reference", *pairs, "--output", "build_npv_usd")
+    ran = Ran(capsys, asked)
+    assert ran.code == 1
+    assert "such as a with build_units_per_year of b" in ran.err
+    ran = Ran(capsys, (*asked, "--group", "demand=build_units_per_year,build_spend_usd_per_year", "-o", target))
+    assert (ran.code, ran.err) == (0, "")
+    changed = tapeout.reference().with_columns(
+        chip_price_usd=30000.0,
+        yield_model=pl.lit("poisson"),
+        build_stop_when_dearer=False,
+        train_start_date=datetime.date(2026, 5, 1),
+        die_gross_per_wafer=None,
+        build_units_per_year=None,
+        build_spend_usd_per_year=3e9,
+    )
+    groups = {"demand": ["build_units_per_year", "build_spend_usd_per_year"]}
+    want = tapeout.compare(tapeout.reference(), changed, "build_npv_usd", groups=groups)
+    assert_frame_equal(pl.read_csv(target), want, check_exact=True)
+
+
+def test_many_inputs_show_their_standard_errors(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    numbers = [name for name, dtype in tapeout.reference().schema.items() if dtype == pl.Float64]
+    path = tmp_path / "b.parquet"
+    tapeout.reference().with_columns(pl.col(numbers) * 0.99).write_parquet(path)
+    ran = Ran(capsys, ("compare", "reference", path, "--output", "build_npv_usd", "--orders", "64", "--seed", "5"))
+    assert ran.code == 0, ran.err
+    assert "± s.e." in ran.out
+    assert "64 random orders" in ran.out
+    before, *moved, after, difference, _ = figures(ran.out)
+    assert sum(moved) == difference == after - before
+    assert max(map(len, ran.out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ((), 2, "A is wanted"),
+        (("reference",), 2, "--output is wanted"),
+        (("reference", "--output", "build_npv_usd"), 2, "B or --set NAME=VALUE is wanted"),
+        (("reference", "--output", "build_npv_usd", "--set", "train_mfu"), 2, "--set train_mfu: NAME=VALUE"),
+        (("reference", "--output", "build_npv_usd", "--set", "train_mfu=1", "--group", "x"), 2, "--group x"),
+        (("a.xyz", "reference", "--output", "build_npv_usd"), 2, "suffix"),
+        (("reference", "no.csv", "--output", "build_npv_usd"), 1, "no such file"),
+        (("reference", "--output", "build_npv_usd", "--set", "train_muf=1"), 1, "--set train_muf: not a variable"),
+        (("reference", "--output", "build_npv_usd", "--set", "train_mfu=high"), 1, "a number is wanted"),
+        (("reference", "--output", "decision", "--set", "train_mfu=0.3"), 1, "of kind choice"),
+        (("reference", "--output", "build_npv_usd", "--set", "chip_price_usd=-1"), 1, "b: column chip_price_usd"),
+    ],
+)
+def test_comparisons_that_cannot_be_made(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    ran = Ran(capsys, ("compare", *arguments))
+    assert ran.code == code, ran.err
+    assert ran.err.startswith("error: ")
+    assert says in ran.err
+    assert ran.out == ""
+
+
 def test_variables_and_catalog_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert "die_yield" in Ran(capsys, ("variables", "die_*")).out
     assert "chips" in Ran(capsys, ("catalog",)).out

@@ -66,12 +66,55 @@ SERVED: Row = {
     "serve_draft_acceptance": 0.6,
     "serve_speculative": True,
 }
-LAYOUT = ("serve_concurrency", "serve_tensor_parallel", "serve_data_parallel", "serve_expert_parallel")
+# A lab's year and a cluster's life.
+LAB: Row = {
+    "lab_cached_tokens": 2e15,
+    "lab_input_tokens": 1e15,
+    "lab_output_tokens": 5e14,
+    "lab_cached_usd_per_mtok": 0.3,
+    "lab_input_usd_per_mtok": 2.0,
+    "lab_output_usd_per_mtok": 10.0,
+    "lab_inference_usd": 3e9,
+    "lab_free_inference_usd": 5e8,
+    "lab_host_fee_usd": 2e8,
+    "lab_revenue_share": 0.1,
+    "lab_support_usd": 1.3e9,
+    "lab_training_usd": 8e9,
+    "lab_research_compute_usd": 1e9,
+    "lab_staff_usd": 1e9,
+    "lab_training_life_months": 12.0,
+    "lab_compute_growth_per_year": 2.0,
+    "lab_capitalize_research": True,
+    "lab_count_free_users": False,
+    "lab_generation": 3,
+    "lab_first_training_usd": 1e8,
+    "lab_model_half_life_months": 9.0,
+}
+FLEET: Row = {
+    "fleet_machine_usd": 25e9,
+    "fleet_facility_usd": 12e9,
+    "fleet_opex_usd_per_year": 0.9e9,
+    "fleet_machine_life_years": 5.0,
+    "fleet_facility_life_years": 14.0,
+    "fleet_hardware_decline_per_year": 0.25,
+    "fleet_margin_decline_per_year": 0.02,
+    "fleet_algorithm_decline_per_year": 0.6,
+    "demand_elasticity": -0.8,
+    "fleet_demand_growth_per_year": 2.0,
+    "fleet_book_life_years": 6.0,
+    "fleet_scarcity_share": 0.3,
+    "fleet_scarcity_half_life_months": 12.0,
+    "fleet_efficiency_growth_per_year": 0.4,
+    "fleet_power_limited": True,
+    "fleet_age_months": 18,
+}
 FULL: Row = {
     **scenarios.reference_row(),
+    **LAB,
+    **FLEET,
     "train_precision": "bf16",
     **SIZES,
-    **SERVED,
+    # 1.0218e26 parameters × tokens: the hours of the reference scenario
     "train_tokens": 1.0218e26 / tapeout.evaluate(pl.DataFrame([SIZES]), "llm_active_params")["llm_active_params"][0],
     "train_chip_flop_per_s_bf16": 1e15,
     "train_mfu": 0.4,
@@ -79,18 +122,120 @@ FULL: Row = {
     "decline_architecture_factor": 12.0,
     "decline_software_factor": 8.0,
     "decline_years": 5.0,
-    # 1.0218e26 parameters × tokens: the hours of the reference scenario
+    "cadence_half_life_years": 3.0,
+    "cadence_lead_years": 2.5,
+    "cadence_life_years": 4.0,
+    "cadence_off_target_value": 0.6,
+    "special_speedup": 20.0,
+    "special_improvement_per_year": 0.48,
+    "special_universal_usd_per_year": 20e3,
+    "flex_shift_per_year": 0.3,
+    "flex_gain": 10.0,
+    "flex_flexible_capture": 0.9,
+    "flex_fixed_capture": 0.2,
+    "flex_life_years": 4.0,
     "inference_train_ratio": 17.86,  # the demand of the reference scenario
+    "expansion_workloads": 1000.0,
+    "expansion_pareto_alpha": 1.1,
+    "expansion_minimum_usd_per_year": 10e6,
+    "expansion_maximum_usd_per_year": 100e9,
+    "expansion_design_months": 18.0,
+    "expansion_fixed_months": 12.0,
+    "expansion_design_usd": 150e6,
+    "expansion_cost_exponent": 0.4,
+    "expansion_saving_share": 0.3,
+    "speed_observed_ratio": 2.5,
+    "speed_observed_price_ratio": 6.0,
+    "speed_study_delay_s": 0.4,
+    "speed_study_effect": -0.006,
+    "speed_slow_tokens_per_s_per_user": 50.0,
+    "speed_slow_usd_per_mtok": 0.56,
+    "speed_fast_tokens_per_s_per_user": 125.0,
+    "speed_fast_usd_per_mtok": 4.0,
+    "speed_ratio": 2.0,
+    "serve_tokens_per_s_per_user": 40.0,
+    "serve_ttft_s": 0.5,
+    "serve_output_tokens": 500.0,
+    "serve_usd_per_mtok": 1.0,
+    "speed_base_revenue_usd": 1e9,
+    "speed_wage_usd_per_hour": 40.0,
+    "speed_blocking_share": 0.2,
+    "speed_share_before": 0.2,
+    "speed_price_sensitivity": 1.5,
+    "speed_price_ratio": 2.0,
+    "inference_tokens": 1e15,
+    "scaling_train_usd_per_flop": 7e-19,
+    "scaling_prefill_usd_per_flop": 1e-18,
+    "scaling_decode_usd_per_flop": 8e-18,
+}
+FULL["scaling_target_loss"] = tapeout.evaluate(scenarios.frame_of([FULL]), "scaling_loss")["scaling_loss"][0]
+TOKENS: Row = {
+    "build_tokens_per_month": 2.45e14,  # the demand of the reference scenario
+    "serve_usd_per_mtok": 2.8,
+    "inference_accelerator_share": 0.4,
+    "build_demand_cap_tokens_per_month": 8.5e14,
+}
+# Models that are not asked where others come first, and what leads to them.
+VARIANTS = {
+    **dict.fromkeys(("serving_format", "serving_engine", "serving_speculation", "serving_search"), "serving"),
+    **dict.fromkeys(("serving", "serving_cost"), "serving"),
+    "die_shape": "square",
+    "scaling_by_flop": "flop",
+    "tokens_by_flop": "flop",
+    "scaling_by_loss": "loss",
+    "demand_by_tokens": "tokens",
+    "inference": "tokens without a chip",
+}
+
+# What brings more options into the decision, and the models for which they are wanted. Between two options that both
+# build, what building costs cancels: for all other models it is build or buy.
+OPTIONS: Row = {
+    "build_dual_share": 0.5,
+    "leverage_spend_usd_per_year": 3.3e9,  # of the reference scenario's accelerators
+}
+WANTED = {
+    "build_dual": tuple(OPTIONS),
+    "dual": tuple(OPTIONS),
+    "leverage_beside": tuple(OPTIONS),
+    "leverage": ("leverage_spend_usd_per_year",),  # a third option would be the runner-up
+    "own_cost": ("leverage_spend_usd_per_year",),
 }
 
 
-def base_row(square: bool = False) -> Row:
+def base_row(variant: str = "", options: tuple[str, ...] = tuple(OPTIONS)) -> Row:
     """The reference scenario with no output given, and what the models outside of it read."""
     outputs = {name for _, names in scenarios.models().values() for name in names}
-    kept = {"die_area_mm2"} if square else {"die_width_mm", "die_height_mm"}
-    given_values = {**FULL, "die_area_mm2": 780.0}
-    kept |= set(LAYOUT)  # whole numbers, which a search finds where they are not given
-    return {name: value for name, value in given_values.items() if name not in outputs or name in kept}
+    if variant == "serving":
+        return {**SIZES, **SERVED}
+    given_values = {**FULL, **{name: OPTIONS[name] for name in options}, "die_area_mm2": 780.0}
+    kept = {"die_area_mm2"} if variant == "square" else {"die_width_mm", "die_height_mm"}
+    if not variant.startswith("tokens"):
+        kept.add("build_demand_cap_units_per_year")
+    kept |= {name for name in FULL if name.startswith("serve_")}
+    left_out: set[str] = set()
+    match variant:
+        case "flop":
+            given_values["train_flop"] = 6 * 1.0218e26
+            kept.add("train_flop")
+            left_out = {*SIZES, "scaling_target_loss"}
+        case "loss":
+            left_out = set(SIZES)
+            run = {name: value for name, value in FULL.items() if name.startswith(("scaling_", "inference_tokens"))}
+            run = {**run, "scaling_target_loss": None, "train_flop": 6 * 1.0218e26}
+            given_values["scaling_target_loss"] = tapeout.evaluate(pl.DataFrame([run]), "scaling_loss")["scaling_loss"][
+                0
+            ]
+        case "tokens":
+            given_values |= TOKENS
+        case "tokens without a chip":
+            given_values |= TOKENS
+            left_out = {"chip_price_usd"}
+    left_out -= kept
+    return {
+        name: value
+        for name, value in given_values.items()
+        if name not in left_out and (name not in outputs or name in kept)
+    }
 
 
 def computed_numbers() -> list[tuple[str, str]]:
@@ -105,10 +250,10 @@ def computed_numbers() -> list[tuple[str, str]]:
 
 
 @cache
-def involved(square: bool) -> dict[str, set[str]]:
+def involved(variant: str, options: tuple[str, ...]) -> dict[str, set[str]]:
     """For each output what `resolve` says it hangs on."""
     found = {}
-    frame = scenarios.frame_of([base_row(square)])
+    frame = scenarios.frame_of([base_row(variant, options)])
     for _, outputs in scenarios.models().values():
         for output in outputs:
             lines = tapeout.resolve(frame, output)
@@ -130,6 +275,26 @@ UNMOVED = {
         *("serve_joules_per_token", "serve_usd_per_mtok", "serve_total_usd_per_mtok"),
         *("serve_input_usd_per_mtok", "serve_output_usd_per_mtok"),
     },
+    "speed_response_s": {"speed_felt_seconds_saved", "speed_revenue_usd"},  # all of the gain is felt
+    # The loss is the one asked for: the data follows the size, or the size the data.
+    **{
+        name: {"scaling_loss"}
+        for name in (
+            "llm_active_params",
+            "train_tokens",
+            "scaling_params_coefficient",
+            "scaling_tokens_coefficient",
+            "scaling_params_exponent",
+            "scaling_tokens_exponent",
+        )
+    },
+    # A subtotal turns at a value that does not hang on the value it has.
+    "lab_inference_share": {f"lab_breakeven_{of}_inference_share" for of in ("gross", "contribution", "operating")},
+    "lab_training_share": {"lab_breakeven_training_share"},
+    # Served or sold, inference of free users is a cost before the contribution.
+    "lab_free_inference_share": {
+        name for name in scenarios.declared() if name.startswith("lab_") and "gross" not in name
+    },
 }
 _PROMPT = {
     *(f"llm_{name}" for name in ("attention_params", "dense_params", "expert_params", "expert_active_share")),
@@ -144,13 +309,17 @@ MOVED_BY = {
     # The rent of the time that a prompt takes, however many answers share the steps between.
     "serve_input_usd_per_mtok": _PROMPT - {"serve_tensor_parallel", "serve_data_parallel"},
 }
+# Whole numbers, which move by steps, and what is read off at a whole year.
+STEPS = {
+    name for name in scenarios.declared() if name.endswith(("_count", "_writedown_year")) or "_book_value_share" in name
+}
 
 
 @pytest.mark.parametrize(("model", "name"), computed_numbers(), ids=lambda value: str(value))
 def test_a_given_output_reaches_what_lies_downstream(model: str, name: str) -> None:
-    square = model == "die_shape"
-    row = base_row(square)
-    others = {output for output, read in involved(square).items() if name in read}
+    variant, options = VARIANTS.get(model, ""), WANTED.get(model, ())
+    row = base_row(variant, options)
+    others = {output for output, read in involved(variant, options).items() if name in read}
     frame = scenarios.frame_of([row])
     before = tapeout.evaluate(frame, [name, *others]).row(0, named=True)
     variable = scenarios.declared()[name]
@@ -162,7 +331,7 @@ def test_a_given_output_reaches_what_lies_downstream(model: str, name: str) -> N
     statuses = {other for other in others if scenarios.declared()[other]["kind"] == "choice"}
     fixed = {other for other, movers in MOVED_BY.items() if name not in movers}
     still = {other for other in others - statuses - fixed if after[other] == before[other]}
-    assert not still - UNMOVED.get(name, set()), f"{name} was given and these did not move"
+    assert not still - STEPS - UNMOVED.get(name, set()), f"{name} was given and these did not move"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +359,8 @@ def test_nulls_in_every_pattern(seed: int) -> None:
     everything = {
         **FULL,
         **tapeout.evaluate(
-            scenarios.frame_of([base_row()]), [name for _, name in computed_numbers() if name not in FULL]
+            scenarios.frame_of([base_row()]),
+            [name for _, name in computed_numbers() if name not in FULL and involved("", tuple(OPTIONS))[name]],
         ).row(0, named=True),
     }
     everything = {name: value for name, value in everything.items() if scenarios.declared()[name]["role"] != "summary"}
@@ -216,7 +386,8 @@ def test_nulls_in_every_pattern(seed: int) -> None:
 
 def test_null_columns_are_as_if_absent() -> None:
     frame = scenarios.frame_of([base_row()] * 3)
-    outputs = list(dict.fromkeys(name for _, name in computed_numbers() if name not in frame.columns))
+    known = {name for name, read in involved("", tuple(OPTIONS)).items() if read}
+    outputs = list(dict.fromkeys(name for _, name in computed_numbers() if name in known - set(frame.columns)))
     empty = frame.with_columns(pl.lit(None).cast(scenarios.dtype_of(name)).alias(name) for name in outputs)
     assert_frame_equal(
         tapeout.evaluate(frame, outputs).select(outputs),
@@ -267,7 +438,35 @@ def test_flop_on_one_row_and_parameters_on_another() -> None:
     assert got.to_list() == pytest.approx([6e24 / 4e14 / 3600] * 2 + [5e6, 6e24 / 4e14 / 3600], rel=1e-14)
 
 
-def test_demand_by_units_spend_and_ratio_in_one_frame() -> None:
+def test_operations_loss_and_sizes_in_one_frame() -> None:
+    """Each row gives what the others compute."""
+    names = ["llm_active_params", "train_tokens", "train_flop", "scaling_loss"]
+    served = {"inference_tokens": 1e13}
+    size = tapeout.evaluate(pl.DataFrame([{**served, "train_flop": 6e24}]), names).row(0, named=True)
+    lines: list[Row] = [
+        {**served, "train_flop": 6e24},
+        {**served, "scaling_target_loss": size["scaling_loss"]},
+        {**served, "llm_active_params": size["llm_active_params"], "train_tokens": size["train_tokens"]},
+        {**served, "train_flop": 6e24, "train_tokens": size["train_tokens"]},
+        {**served, "scaling_target_loss": size["scaling_loss"], "llm_params": size["llm_active_params"]},
+        {**served, "train_flop": 6e24, "llm_active_params": size["llm_active_params"]},
+    ]
+    got = tapeout.evaluate(scenarios.frame_of(lines), names)
+    for name in names:
+        assert got[name].to_list() == pytest.approx([size[name]] * len(lines), rel=1e-11), name
+    # The dimensions of a model win over the size that the operations would be best spent on.
+    sized = tapeout.evaluate(scenarios.frame_of([{**SIZES, "train_flop": 6e24}]), ["llm_active_params", "train_tokens"])
+    assert sized["train_tokens"][0] == pytest.approx(1e24 / sized["llm_active_params"][0], rel=1e-14)
+
+
+def test_how_many_parameters_a_mixture_has_in_all_is_not_made_up() -> None:
+    with pytest.raises(tapeout.InvalidInput, match="llm_params can't be computed: give llm_params"):
+        tapeout.evaluate(pl.DataFrame({"llm_active_params": [37e9], "train_tokens": [14.8e12]}), "llm_params")
+    with pytest.raises(tapeout.InvalidInput, match="llm_active_params"):
+        tapeout.evaluate(pl.DataFrame({"llm_params": [671e9], "train_tokens": [14.8e12]}), "train_flop")
+
+
+def test_demand_by_units_spend_tokens_and_ratio_in_one_frame() -> None:
     common = {"chip_price_usd": 35e3, "build_merchant_decline_per_year": 0.2}
     units = {**common, "build_units_per_year": 2e5}
     whole = value(units, "lifetime_inference_usd")
@@ -277,10 +476,25 @@ def test_demand_by_units_spend_and_ratio_in_one_frame() -> None:
         {**common, "inference_train_ratio": whole / 1e9, "train_cost_usd": 1e9},
         {**common, "build_units_per_year": 2e5, "build_spend_usd_per_year": 1.0, "inference_train_ratio": 1.0},
         {**common, "build_spend_usd_per_year": 2e5 * 35e3, "inference_train_ratio": 1.0, "train_cost_usd": 1e9},
+        {**common, "build_tokens_per_month": 2e14, "serve_usd_per_mtok": 35e3 / 12 / 1e3, "inference_train_ratio": 1.0},
+        {**common, "build_spend_usd_per_year": 2e5 * 35e3, "build_tokens_per_month": 1e9, "serve_usd_per_mtok": 1.0},
     ]
     got = tapeout.evaluate(scenarios.frame_of(lines), ["build_units_per_year", "lifetime_inference_usd"])
-    assert got["build_units_per_year"].to_list() == pytest.approx([2e5] * 5, rel=1e-9)
-    assert got["lifetime_inference_usd"].to_list() == pytest.approx([whole] * 5, rel=1e-9)
+    assert got["build_units_per_year"].to_list() == pytest.approx([2e5] * 7, rel=1e-9)
+    assert got["lifetime_inference_usd"].to_list() == pytest.approx([whole] * 7, rel=1e-9)
+
+
+def test_a_cap_in_tokens_binds_with_and_without_a_chip() -> None:
+    growing = {"build_merchant_decline_per_year": 0.2, "build_demand_growth_per_year": 1.0}
+    tokens = {**growing, **TOKENS}
+    got = tapeout.evaluate(
+        scenarios.frame_of(
+            [tokens, {**tokens, "chip_price_usd": 35e3}, {**tokens, "build_demand_cap_tokens_per_month": 1e18}]
+        ),
+        ["lifetime_inference_usd"],
+    )["lifetime_inference_usd"]
+    assert got[0] == pytest.approx(got[1], rel=1e-12)
+    assert got[2] > 1.5 * got[0]
 
 
 def test_an_unreachable_ratio_is_an_answer() -> None:
@@ -429,6 +643,7 @@ def test_an_output_reads_what_resolve_lists_and_nothing_else() -> None:
         decline_software_overlap=pl.lit(0.2),
         inference_train_ratio=pl.lit(3.0),
         programme_overrun_shape=pl.lit(3),
+        **{name: pl.lit(value) for name, value in {**LAB, **FLEET}.items()},
     )
     declared = tapeout.variables().filter(pl.col("role").is_in(["output", "summary"]))["name"]
     computable = [name for name in declared if "missing" not in tapeout.resolve(whole, name)["origin"]]

@@ -10,7 +10,20 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from oracle import build, common, decision, decline, demand, die, package, programme, training
+from oracle import (
+    build,
+    cadence,
+    common,
+    decision,
+    decline,
+    demand,
+    die,
+    flexibility,
+    package,
+    programme,
+    specialization,
+    training,
+)
 
 Row = dict[str, Any]
 INF = math.inf
@@ -1048,3 +1061,96 @@ def test_reference_scenario_against_a_simulation(scenario: tuple[Row, dict[str, 
     assert abs(out["build_npv_usd"] - values.mean()) < 4 * values.std() / math.sqrt(len(values))
     assert close(out["build_npv_sd_usd"], values.std(), 0.01)
     assert abs(out["build_npv_positive_probability"] - (values > 0).mean()) < 0.005
+
+
+# ---------------------------------------------------------------- cadence, flexibility, specialization
+
+CHIPS: Row = {
+    "flex_shift_per_year": 0.5,
+    "flex_gain": 10.0,
+    "flex_flexible_capture": 0.9,
+    "flex_fixed_capture": 0.1,
+    "flex_life_years": 4.0,
+    "flex_discount_per_year": 0.1,
+    "flex_delay_years": 0.7,
+    "special_speedup": 2.0,
+}
+
+
+def test_mistargeting_is_a_mean_over_ages() -> None:
+    row = {"cadence_half_life_years": 3.0, "cadence_lead_years": 2.5, "cadence_life_years": 4.0}
+    row |= {"cadence_fixed_years": 1.0, "design_speedup": 2.0, "cadence_off_target_value": 0.6}
+    out = cadence.evaluate(row)
+    on_target = mp.quad(lambda age: mpf(2) ** (-(1.75 + age) / 3), [0, 4]) / 4
+    assert out["cadence_mistargeted_share"] == pytest.approx(float(1 - on_target), rel=1e-14)
+    assert out["cadence_value_retained"] == pytest.approx(float(on_target + 0.6 * (1 - on_target)), rel=1e-14)
+    # At each threshold one half is mis-targeted.
+    there: list[Row] = [
+        {"cadence_half_life_years": out["cadence_breakeven_half_life_years"]},
+        {"cadence_effective_lead_years": out["cadence_breakeven_lead_years"]},
+        {"design_speedup": out["cadence_breakeven_speedup"]},
+    ]
+    for change in there:
+        assert cadence.evaluate(row | change)["cadence_mistargeted_share"] == pytest.approx(0.5, rel=1e-14)
+
+
+def test_value_at_the_market_price_is_a_sum_over_numbers_of_shifts() -> None:
+    out = flexibility.market_price(CHIPS)
+
+    def worth(capture: float, start: float) -> Any:
+        def at(t: Any) -> Any:
+            shifts = mp.fsum(
+                mp.exp(-t / 2) * (t / 2) ** n / mp.factorial(n) * mpf(10) ** (-(1 - mpf(capture)) * n)
+                for n in range(60)
+            )
+            return shifts * mp.exp(-t / 10)
+
+        return mp.quad(at, [start, start + 4])
+
+    assert out["flex_breakeven_advantage"] == pytest.approx(float(worth(0.9, 0.0) / worth(0.1, 0.7)), rel=1e-13)
+
+
+@pytest.mark.parametrize("rule", ["exponent", "linear", "replaced"])
+def test_value_at_a_constant_price_is_a_mean_over_times_of_the_shift(rule: str) -> None:
+    """Each time of the shift by itself: what the chip makes before and after it."""
+    out = flexibility.constant_price(CHIPS | {"flex_capture_rule": rule})
+
+    def worth(speedup: Any, capture: float, start: float) -> Any:
+        gains = {"exponent": speedup * mpf(10) ** capture, "linear": speedup * (1 + 9 * capture)}
+        then = gains.get(rule, 10 * capture)
+
+        def given_shift(at: Any) -> Any:
+            at = min(max(at, start), start + 4)
+            before, after = (
+                (mp.exp(-mpf(start) / 10) - mp.exp(-at / 10)),
+                mp.exp(-at / 10) - mp.exp(-(start + mpf(4)) / 10),
+            )
+            return 10 * (speedup * before + then * after)
+
+        never = mp.exp(-(start + mpf(4)) / 2) * given_shift(start + mpf(4))
+        return never + mp.quad(lambda at: mp.exp(-at / 2) / 2 * given_shift(at), [0, start, start + 4])
+
+    flexible = worth(1, 0.9, 0.0)
+    assert out["flex_constant_price_flexible_value_years"] == pytest.approx(float(flexible), rel=1e-12)
+    at_breakeven = worth(out["flex_constant_price_breakeven_advantage"], 0.1, 0.7)
+    assert float(at_breakeven) == pytest.approx(float(flexible), rel=1e-12)
+    assert out["flex_constant_price_value_ratio"] == pytest.approx(float(flexible / worth(2, 0.1, 0.7)), rel=1e-12)
+
+
+@pytest.mark.parametrize(("speedup", "discount"), [(2.0, 0.0), (100.0, 0.0), (2.0, 0.3), (1.2, 0.45), (30.0, 0.2)])
+def test_universal_chips_catch_up_in_work_done(speedup: float, discount: float) -> None:
+    rate = mp.log(mpf(1.48))
+    years = specialization.catch_up(mpf(speedup), rate, mpf(discount))
+    special = mp.quad(lambda t: speedup * mp.exp(-discount * t), [0, years])
+    universal = mp.quad(lambda t: mp.exp((rate - discount) * t), [0, years])
+    assert float(special / universal) == pytest.approx(1.0, rel=1e-13)
+    # What a rounding of the inputs does to it, by differences.
+    moved = sum(
+        abs(specialization.catch_up(*changed) / years - 1)
+        for changed in (
+            (speedup * mpf("1.000001"), rate, mpf(discount)),
+            (mpf(speedup), rate * mpf("1.000001"), mpf(discount)),
+            (mpf(speedup), rate, discount * mpf("1.000001")),
+        )
+    )
+    assert float(moved) * 1e6 <= 2 * float(specialization.moved_by(mpf(speedup), rate, mpf(discount), years))

@@ -18,7 +18,28 @@ from hypothesis import strategies as st
 
 import scenarios
 import tapeout
-from oracle import build, decision, decline, demand, die, llm, package, programme, serving, training
+from oracle import (
+    build,
+    cadence,
+    decision,
+    decline,
+    demand,
+    die,
+    expansion,
+    fleet,
+    flexibility,
+    inference,
+    lab,
+    leverage,
+    llm,
+    package,
+    programme,
+    scaling,
+    serving,
+    specialization,
+    speed,
+    training,
+)
 from scenarios import Row
 
 Oracle = Callable[[Row], dict[str, Any]]
@@ -103,6 +124,16 @@ DIE_LIMITS: Limits = {
 }
 
 
+#: Where some volume pays, or nearly. Over all bounds one row in twenty does.
+SPECIAL_LIMITS: Limits = {
+    "special_speedup": (0.9, 1e4),
+    "programme_nre_usd": (1e6, 1e9),
+    "special_universal_usd_per_year": (100.0, 1e5),
+    "asic_unit_price_usd": (10.0, 1e5),
+    "special_life_years": (1.0, 100.0),
+}
+
+
 def full_die(line: Row) -> Row:
     return {**line, "die_spare_units": min(line["die_spare_units"], line["die_units"])}
 
@@ -142,23 +173,67 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "die": (die.evaluate, DIE_LIMITS),
     "package": (package.evaluate, {"package_dies": (0, 64), "package_memory_stacks": (0, 64)}),
     "programme": (programme.evaluate, {}),
+    "leverage": (leverage.evaluate, {}),
+    "leverage_beside": (leverage.beside, {}),
+    "own_cost": (leverage.own_cost, {}),
+    "dual": (leverage.dual, {}),
+    "four_ways": (decision.evaluate, {}),
+    "build_buy_or_threaten": (decision.evaluate, {}),
+    "build_buy_or_both": (decision.evaluate, {}),
     "build_or_buy": (decision.evaluate, {}),
     "decline": (decline.evaluate, {}),
     "serving_format": (serving.weight_format, {}),
     "serving_engine": (serving.engine, {}),
     "serving_speculation": (serving.speculation, {}),
     "serving_cost": (serving.cost, SERVED),
+    "expansion": (expansion.population, {}),
+    "expansion_by_build": (expansion.by_build, {}),
+    "expansion_by_delay": (expansion.by_delay, {}),
+    "speed": (speed.premium, {}),
+    "speed_from_price": (speed.observed_price, {}),
+    "speed_from_delay": (speed.observed_delay, {}),
+    "speed_from_cost": (speed.observed_cost, {}),
+    "speed_response": (speed.response, {}),
+    "speed_revenue": (speed.revenue, {}),
+    "speed_labor": (speed.labor, {}),
+    "speed_share": (speed.share, {}),
+    "demand_by_tokens": (demand.evaluate, {"chip_price_usd": (0.01, 1e9)}),
+    "scaling": (scaling.evaluate, {}),
+    "scaling_coefficients": (scaling.coefficients, {}),
+    "scaling_prices": (scaling.prices, {}),
+    "scaling_by_flop": (scaling.by_flop, {}),
+    "scaling_by_loss": (scaling.by_loss, {}),
+    "tokens_by_flop": (scaling.tokens_by_flop, {}),
+    "tokens_by_loss": (scaling.tokens_by_loss, {}),
+    "cadence": (cadence.evaluate, {}),
+    "specialization": (specialization.evaluate, {}),
+    "flexibility": (flexibility.market_price, {}),
+    "flexibility_constant_price": (flexibility.constant_price, {}),
+    "lab_tokens": (lab.tokens, {}),
+    "lab_shares": (lab.shares, {}),
+    "lab": (lab.evaluate, {}),
+    "lab_generations": (lab.generations, {}),
+    "fleet_cost": (fleet.cost, {}),
+    "fleet_decline": (fleet.decline, {}),
+    "fleet_steady": (fleet.steady, {}),
 }
+
+
+def counted(line: Row) -> Row:
+    """The row with its parameters in all where the active ones are stated, without which nobody knows them."""
+    active = line.get("llm_active_params")
+    return line if active is None or "llm_params" in line else {**line, "llm_params": active}
 
 
 def drawn(model: str, seed: int, count: int) -> list[Row]:
     oracle, limits = CASES[model]
     generator = np.random.default_rng(seed)
-    lines = scenarios.rows(generator, scenarios.models()[model][0], count, limits)
+    inputs, outputs = scenarios.models()[model]
+    lines = scenarios.rows(generator, [name for name in inputs if name not in outputs], count, limits)
     if model == "die":
         lines = [full_die(line) for line in lines]
-    outputs = scenarios.models()[model][1]
-    return [override(generator, line, oracle(line), outputs) if k % 4 == 0 else line for k, line in enumerate(lines)]
+    changed = [override(generator, line, oracle(line), outputs) if k % 4 == 0 else line for k, line in enumerate(lines)]
+    return [counted(line) for line in changed]
 
 
 def clamped_die(line: Row) -> dict[str, Any]:
@@ -284,6 +359,15 @@ def test_serving(seed: int) -> None:
     assert not found, report(found)
 
 
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_specialized_chips_at_prices_of_chips(seed: int) -> None:
+    lines = scenarios.rows(np.random.default_rng(seed), scenarios.models()["specialization"][0], 200, SPECIAL_LIMITS)
+    assert sum(math.isfinite(specialization.evaluate(line)["special_breakeven_units"]) for line in lines) > 40
+    found = problems("specialization", lines, specialization.evaluate, CLOSED)
+    assert not found, report(found)
+
+
 def test_a_die_that_does_not_fit_has_no_cost() -> None:
     """Fewer than one die a wafer is none."""
     line = {"die_width_mm": 250.0, "die_height_mm": 100.0, "wafer_price_usd": 1e4, "die_defect_density_per_cm2": 0.0}
@@ -327,6 +411,55 @@ def test_age_of_the_price(seed: int) -> None:
         assert age == pytest.approx(training.price_age_years(line), rel=CLOSED, abs=0)
 
 
+# Shares that are another model's outputs have no typical range to be drawn from.
+LAB_LIMITS: dict[str, tuple[float, float]] = {
+    "lab_inference_share": (0.0, 1.2),
+    "lab_host_fee_share": (0.0, 0.1),
+    "lab_support_share": (0.0, 0.4),
+    "lab_training_share": (0.05, 3.0),
+    "lab_research_compute_share": (0.0, 0.5),
+    "lab_staff_share": (0.0, 0.3),
+    "lab_compute_growth_per_year": (0.01, 10.0),
+}
+GENERATION_LIMITS: dict[str, tuple[float, float]] = {
+    "lab_revenue_multiple": (0.0, 4.0),
+    "lab_contribution_margin": (-0.1, 0.9),
+}
+CLUSTER_LIMITS: dict[str, tuple[float, float]] = {
+    "fleet_opex_share": (0.01, 0.6),
+    "fleet_price_log_fall_per_year": (0.02, 1.5),
+    "fleet_vintage_log_fall_per_year": (0.02, 1.5),
+    "fleet_capex_usd": (1e6, 1e11),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "limits"), [("lab", LAB_LIMITS), ("lab_generations", GENERATION_LIMITS), ("fleet_steady", CLUSTER_LIMITS)]
+)
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_ordinary_labs_and_clusters(model: str, limits: Limits, seed: int) -> None:
+    lines = scenarios.rows(np.random.default_rng(seed), scenarios.models()[model][0], 200, limits)
+    found = problems(model, lines, CASES[model][0], CLOSED)
+    assert not found, report(found)
+
+
+# ---------------------------------------------------------------- fleet
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_fleet(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    inputs, outputs = scenarios.models()["fleet"]
+    lines = scenarios.rows(generator, inputs, 60) + scenarios.rows(generator, inputs, 60, CLUSTER_LIMITS)
+    lines = [
+        override(generator, line, fleet.evaluate(line), outputs) if k % 4 == 0 else line for k, line in enumerate(lines)
+    ]
+    found = problems("fleet", lines, fleet.evaluate, MONTHLY)
+    assert not found, report(found)
+
+
 # ---------------------------------------------------------------- demand
 
 
@@ -365,6 +498,24 @@ def test_demand_by_ratio(seed: int) -> None:
         return out
 
     found = problems("demand_by_ratio", lines, oracle, MONTHLY)
+    assert not found, report(found)
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_inference_in_tokens(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    # The break-even is looked for from 1e-17 to 1e18 tokens a year.
+    limits = {"serve_usd_per_mtok": (1e-3, 1e9), "train_cost_usd": (1.0, 1e12)}
+    lines = scenarios.rows(generator, scenarios.models()["inference"][0], 200, limits)
+
+    def oracle(line: Row) -> dict[str, Any]:
+        out = inference.evaluate(line)
+        if not 1e-17 < 12 * out["inference_breakeven_tokens_per_month"] < 1e18:
+            out["_scale"]["inference_breakeven_tokens_per_month"] = math.inf
+        return out
+
+    found = problems("inference", lines, oracle, MONTHLY)
     assert not found, report(found)
 
 
@@ -461,6 +612,7 @@ def test_build_with_given_outputs(seed: int) -> None:
     for line in build_rows(seed, 40):
         computed = build.evaluate(line)
         given_names = ["lifetime_saving_usd", "programme_nre_pv_usd", "build_npv_usd", "build_displaced_usd"]
+        given_names += ["build_breakeven_units_per_year"]
         lines.append(override(generator, line, computed, given_names))
 
     def tolerance(name: str, line: Row) -> float:
@@ -469,6 +621,40 @@ def test_build_with_given_outputs(seed: int) -> None:
         return math.sqrt(DROPPED) if name == "build_npv_sd_usd" else MONTHLY
 
     found = problems("build", lines, build_oracle, tolerance)
+    assert not found, report(found)
+
+
+def dual_rows(seed: int, count: int) -> list[Row]:
+    """Rows of the model that caps own units, with what building gives on them."""
+    generator = np.random.default_rng(seed)
+    names = scenarios.models()["build_dual"][0]
+    lines = []
+    for line in build_rows(seed, count):
+        built = build.evaluate(line)
+        for name in ("lifetime_saving_usd", "build_displaced_usd"):
+            variable = scenarios.declared()[name]
+            line[name] = min(max(built[name], variable["low"]), variable["high"])
+        line["build_dual_share"] = scenarios.draw(generator, "build_dual_share", 1, {})[0]
+        lines.append({name: line[name] for name in names})
+    return lines
+
+
+def dual_oracle(line: Row) -> dict[str, Any]:
+    """The oracle, with the scale of what the law's dropped tail could have held."""
+    out, month = build.dual(line), build.flow(line)
+    out["_scale"]["build_dual_saving_usd"] += float(np.sum(month.gross)) * DROPPED / MONTHLY
+    out["_scale"]["build_dual_displaced_usd"] += float(np.sum(month.displaced)) * DROPPED / MONTHLY
+    return out
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_own_units_capped_at_a_share(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    lines = dual_rows(seed, 60)
+    names = ["build_dual_saving_usd", "build_dual_displaced_usd"]
+    lines = [override(generator, line, build.dual(line), names) if k % 4 == 0 else line for k, line in enumerate(lines)]
+    found = problems("build_dual", lines, dual_oracle, MONTHLY)
     assert not found, report(found)
 
 

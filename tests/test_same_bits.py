@@ -24,7 +24,17 @@ OUTPUTS = {
     "demand": ["demand"],
     "demand_by_ratio": ["demand_by_ratio"],
     "build": ["build", "build_or_buy"],
+    "build_dual": ["build_dual"],
+    "leverage": ["leverage"],
+    "leverage_beside": ["leverage_beside"],
+    "own_cost": ["own_cost"],
+    "four_ways": ["four_ways"],
     "decline": ["decline"],
+    "lab": ["lab"],
+    "lab_generations": ["lab_generations"],
+    "fleet": ["fleet"],
+    "fleet_decline": ["fleet_decline"],
+    "fleet_steady": ["fleet_steady"],
 }
 LIMITS = {
     "die_units": (1.0, 60.0),

@@ -11,7 +11,7 @@ import pytest
 import tapeout
 from tapeout import InvalidInput, Sweep, _core, from_salib, sensitivity, to_salib
 from tapeout._draws import Draws
-from tapeout.sensitivity import _Sums
+from tapeout._sensitivity import _Sums
 
 
 def ishigami(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

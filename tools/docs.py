@@ -103,7 +103,8 @@ def model_page(path: Path, own: list[str]) -> str:
     for shared in dict.fromkeys(re.findall(r"`(\w+\.rs)`", _header(path))):
         lines += ["", f"## `{shared}`\n", _header(SOURCES.parent / shared)]
     for name in own:
-        reads = [other for other in models[name]["inputs"] if other not in _owned(name)]
+        own_names = {*_owned(name), *models[name]["outputs"]}
+        reads = [other for other in models[name]["inputs"] if other not in own_names]
         inputs = variables.filter((pl.col("model") == name) & (pl.col("role") == "input"))
         outputs = variables.filter(pl.col("name").is_in(models[name]["outputs"]))
         lines += ["", f"## {name if len(own) > 1 else 'Variables'}\n"]

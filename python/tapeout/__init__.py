@@ -1,67 +1,7 @@
 """The economics of AI compute, for millions of scenarios at once."""
 
-from tapeout._claims import claims
-from tapeout._gradient import gradient, kinks
-from tapeout._screen import screen
-from tapeout._solve import solve
-from tapeout.catalogs import catalog
-from tapeout.declarations import models, variables
-from tapeout.distributions import (
-    Distribution,
-    InvalidDistribution,
-    beta,
-    choice,
-    empirical,
-    exponential,
-    gamma,
-    integers,
-    lognormal,
-    loguniform,
-    normal,
-    pert,
-    quantiles,
-    triangular,
-    uniform,
-)
-from tapeout.errors import InternalError, InvalidInput
-from tapeout.frame import evaluate, expr, resolve
-from tapeout.reference import reference
-from tapeout.sensitivity import from_salib, sensitivity, to_salib
-from tapeout.sweep import Summary, Sweep
+# What is public stands in the stub beside this file. Each name is loaded when it is first used, so that the import costs
+# little and the command line starts at once.
+import lazy_loader
 
-__all__ = [
-    "Distribution",
-    "InternalError",
-    "InvalidDistribution",
-    "InvalidInput",
-    "Summary",
-    "Sweep",
-    "beta",
-    "catalog",
-    "choice",
-    "claims",
-    "empirical",
-    "evaluate",
-    "exponential",
-    "expr",
-    "from_salib",
-    "gamma",
-    "gradient",
-    "integers",
-    "kinks",
-    "lognormal",
-    "loguniform",
-    "models",
-    "normal",
-    "pert",
-    "quantiles",
-    "reference",
-    "resolve",
-    "screen",
-    "sensitivity",
-    "solve",
-    "to_salib",
-    "triangular",
-    "uniform",
-    "variables",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Companion:
-    """A quantity printed beside P."""
+    """A quantity printed beside P, over the rows that its definition's `given` admits."""
 
     name: str
     value: Expression
@@ -105,6 +106,18 @@ class Threshold:
 
 
 @dataclass(frozen=True)
+class Table:
+    """P of one definition by bins of a quantity, cut at the edges: from each edge on, below the next."""
+
+    says: str
+    by: Expression
+    edges: tuple[float, ...]
+    definition: str
+    expected: tuple[float, ...] | None
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
 class VarianceQuestion:
     """The claim read as a share of variance: `group` has the largest total Sobol index of `of`."""
 
@@ -113,6 +126,20 @@ class VarianceQuestion:
     group: str
     groups: Mapping[str, tuple[str, ...]]
     expected: Mapping[str, float]
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Every combination of some switches on the headline's sweep, and what is asked of each.
+
+    `expected` has for a column the least and the largest P and in how many combinations P is above one half.
+    """
+
+    says: str
+    over: Mapping[str, tuple[Value, ...]]
+    columns: Mapping[str, Expression]
+    expected: Mapping[str, tuple[float, float, float]]
     tolerance: float | None
 
 
@@ -150,7 +177,9 @@ class Card:
     definitions: Mapping[str, Definition]
     companions: tuple[Companion, ...]
     thresholds: tuple[Threshold, ...]
+    tables: tuple[Table, ...]
     variance: VarianceQuestion | None
+    crossed: Crossed | None
     evidence_for: tuple[Evidence, ...]
     evidence_against: tuple[Evidence, ...]
 
@@ -341,7 +370,12 @@ class _Reader:
                 self.threshold(f"thresholds[{index}]", entry, headline)
                 for index, entry in enumerate(table.get("thresholds", ()))
             ),
+            tables=tuple(
+                self.one_table(f"tables[{index}]", entry, headline)
+                for index, entry in enumerate(table.get("tables", ()))
+            ),
             variance=self.variance(table["variance"]) if "variance" in table else None,
+            crossed=self.crossed(table["crossed"]) if "crossed" in table else None,
             evidence_for=self.evidence("for"),
             evidence_against=self.evidence("against"),
         )
@@ -522,6 +556,24 @@ class _Reader:
             tolerance=self.tolerance(place, entry),
         )
 
+    def one_table(self, place: str, entry: Any, headline: str) -> Table:
+        self.known_keys(place, entry, _TABLE_KEYS)
+        edges = entry.get("edges")
+        numbers = isinstance(edges, list) and all(type(edge) in (int, float) for edge in edges)
+        if not numbers or not edges or any(not low < high for low, high in pairwise([-math.inf, *edges, math.inf])):
+            raise self.refuse(f"{place}.edges", f"finite numbers in rising order are wanted, not {edges!r}")
+        expected = entry.get("expected")
+        if expected is not None and len(expected) != len(edges) + 1:
+            raise self.refuse(place, f"expected needs one value for each of the {len(edges) + 1} bins")
+        return Table(
+            says=self.text(place, entry, "says"),
+            by=self.expression(f"{place}.by", entry.get("by")),
+            edges=tuple(float(edge) for edge in edges),
+            definition=entry.get("definition", headline),
+            expected=None if expected is None else tuple(float(value) for value in expected),
+            tolerance=self.tolerance(place, entry),
+        )
+
     def variance(self, entry: Any) -> VarianceQuestion:
         self.known_keys("variance", entry, ("says", "of", "group", "groups", "expected", "tolerance"))
         groups = {name: tuple(inputs) for name, inputs in entry.get("groups", {}).items()}
@@ -537,6 +589,30 @@ class _Reader:
             groups=groups,
             expected=expected,
             tolerance=self.tolerance("variance", entry),
+        )
+
+    def crossed(self, entry: Any) -> Crossed:
+        self.known_keys("crossed", entry, ("says", "over", "columns", "expected", "tolerance"))
+        over: dict[str, tuple[Value, ...]] = {}
+        for name, values in entry.get("over", {}).items():
+            if not isinstance(values, list) or len(values) < 2:
+                raise self.refuse(f"crossed.over.{name}", f"a list of two or more values is wanted, not {values!r}")
+            over[name] = tuple(self.value(f"crossed.over.{name}", value) for value in values)
+        columns = {
+            name: self.expression(f"crossed.columns.{name}", text, condition=True)
+            for name, text in entry.get("columns", {}).items()
+        }
+        if not over or not columns:
+            raise self.refuse("crossed", "over and columns are wanted")
+        expected = {name: tuple(float(value) for value in values) for name, values in entry.get("expected", {}).items()}
+        if not set(expected) <= set(columns) or any(len(values) != 3 for values in expected.values()):
+            raise self.refuse("crossed.expected", "for a column [least P, largest P, combinations above 0.5] is wanted")
+        return Crossed(
+            says=self.text("crossed", entry, "says"),
+            over=over,
+            columns=columns,
+            expected=expected,  # type: ignore[arg-type]
+            tolerance=self.tolerance("crossed", entry),
         )
 
     def evidence(self, side: str) -> tuple[Evidence, ...]:
@@ -596,7 +672,10 @@ class _Reader:
             check(f"thresholds {threshold.vary}", threshold.report)
             if threshold.vary not in known:
                 raise self.refuse("thresholds", f"unknown name {threshold.vary!r}{nearest(threshold.vary, known)}")
+        for table in card.tables:
+            check(f"tables {table.by.text}", table.by)
         named = [*(one.definition for one in card.companions), *(one.definition for one in card.thresholds)]
+        named += [one.definition for one in card.tables]
         if unknown := sorted(set(named) - set(card.definitions)):
             raise self.refuse("definition", f"{unknown[0]!r} is not a definition of the card")
         if card.variance:
@@ -606,6 +685,11 @@ class _Reader:
                     raise self.refuse(
                         "variance.groups", f"{unknown[0]!r} is not drawn{nearest(unknown[0], card.drawn)}"
                     )
+        if card.crossed:
+            for name, expression in card.crossed.columns.items():
+                check(f"crossed.columns.{name}", expression)
+            if unknown := sorted(set(card.crossed.over) - known):
+                raise self.refuse("crossed.over", f"unknown name {unknown[0]!r}{nearest(unknown[0], known)}")
         # What another card's sweep brings along is that card's to read.
         brought = set(root.drawn) | set(root.assumed) if root else set()
         if unread := sorted(given - self.variables - read - brought):
@@ -620,11 +704,12 @@ _CHANGE_KEYS = frozenset({"assume", "derive", "without"})
 _DEFINITION_KEYS = frozenset({"says", "predicate", "given", "extends", "uncertain", "expected", "tolerance"})
 _COMPANION_KEYS = ("value", "definition", "quantiles", "expected", "expected_mean", "tolerance")
 _THRESHOLD_KEYS = ("vary", "report", "definition", "between", "expected", "tolerance")
+_TABLE_KEYS = ("says", "by", "edges", "definition", "expected", "tolerance")
 _CARD_KEYS = frozenset(
     {"id", "statement", "said_by", "attribution", "caution", "models", "headline", "predicate", "drivers_of", "sweep"}
     | {"reuse"}
     | {"sweep_definition", "thresholds", "assume", "uncertain", "correlate", "derive", "variants", "definitions"}
-    | {"companions", "variance", "evidence"}
+    | {"companions", "tables", "variance", "crossed", "evidence"}
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tapeout._claim_card import Evidence
+from tapeout._claim_card import Evidence, Value
 
 _Z95_TWO_SIDED = 1.959963984540054
 
@@ -52,6 +52,47 @@ class DefinitionResult:
         if self.expected is None or self.tolerance is None:
             return None
         return abs(self.probability - self.expected) <= self.tolerance
+
+
+@dataclass(frozen=True)
+class BinResult:
+    """P on the rows of one bin, from `low` on and below `high`; infinite at the ends."""
+
+    low: float
+    high: float
+    rows: int
+    true_rows: int
+    expected: float | None
+
+    @property
+    def probability(self) -> float:
+        """Share of the bin's rows on which the predicate is true."""
+        return self.true_rows / self.rows if self.rows else math.nan
+
+    @property
+    def standard_error(self) -> float:
+        """As for independent rows."""
+        return math.sqrt(self.probability * (1 - self.probability) / self.rows) if self.rows else math.nan
+
+    @property
+    def name(self) -> str:
+        """The bin in words."""
+        if math.isinf(self.low):
+            return f"below {_amount(self.high)}"
+        return (
+            f"{_amount(self.low)} or more" if math.isinf(self.high) else f"{_amount(self.low)} to {_amount(self.high)}"
+        )
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """P of one definition by bins of a quantity."""
+
+    says: str
+    by: str
+    definition: str
+    bins: tuple[BinResult, ...]
+    tolerance: float | None
 
 
 @dataclass(frozen=True)
@@ -105,10 +146,14 @@ class ThresholdResult:
 
 @dataclass(frozen=True)
 class Driver:
-    """Rank correlation of an uncertain input with what the card's answer hangs on."""
+    """How much of the verdict an input decides, and its rank correlation with what the answer hangs on.
+
+    `total_index` is the total Sobol index of the verdict; None where it is the same on all rows. Choices have no ranks.
+    """
 
     name: str
-    rank_correlation: float
+    total_index: float | None
+    rank_correlation: float | None
     basis: str
     source: str
 
@@ -141,6 +186,25 @@ class VarianceResult:
 
 
 @dataclass(frozen=True)
+class CrossedResult:
+    """P of each column under every combination of the switches."""
+
+    says: str
+    over: tuple[str, ...]
+    columns: tuple[str, ...]
+    predicates: tuple[str, ...]
+    rows: int
+    combinations: tuple[tuple[tuple[Value, ...], tuple[float, ...]], ...]
+    expected: Mapping[str, tuple[float, float, float]]
+    tolerance: float | None
+
+    def summary(self, column: str) -> tuple[float, float, int]:
+        """The least and the largest P of a column, and in how many combinations it is above one half."""
+        shares = [found[self.columns.index(column)] for _, found in self.combinations]
+        return min(shares), max(shares), sum(share > 0.5 for share in shares)
+
+
+@dataclass(frozen=True)
 class ClaimResult:
     """What a card's sweep says about its claim."""
 
@@ -153,10 +217,12 @@ class ClaimResult:
     seed: int
     drivers_of: str
     definitions: tuple[DefinitionResult, ...]
+    tables: tuple[TableResult, ...]
     companions: tuple[CompanionResult, ...]
     thresholds: tuple[ThresholdResult, ...]
     drivers: tuple[Driver, ...]
     variance: VarianceResult | None
+    crossed: CrossedResult | None
     evidence_for: tuple[Evidence, ...]
     evidence_against: tuple[Evidence, ...]
 
@@ -176,11 +242,17 @@ class ClaimResult:
 
     def to_frame(self) -> pl.DataFrame:
         """One number a row: claim, part, name, measure, value, standard_error, expected, tolerance."""
-        rows: list[tuple[str, str, str, float, float | None, float | None, float | None]] = []
+        rows: list[tuple[str, str, str, float | None, float | None, float | None, float | None]] = []
         for one in self.definitions:
             rows.append(
                 ("definition", one.name, "p_true", one.probability, one.standard_error, one.expected, one.tolerance)
             )
+        for table in self.tables:
+            for part in table.bins:
+                measure = f"{table.definition}: {part.name}"
+                rows.append(
+                    ("table", table.by, measure, part.probability, part.standard_error, part.expected, table.tolerance)
+                )
         for companion in self.companions:
             expected: Sequence[float | None] = companion.expected or [None] * len(companion.quantiles)
             for (level, value), wanted in zip(companion.quantiles.items(), expected, strict=True):
@@ -203,6 +275,7 @@ class ClaimResult:
                     ("threshold", threshold.vary, measure, flip.reported, None, threshold.expected, threshold.tolerance)
                 )
         for driver in self.drivers:
+            rows.append(("driver", driver.name, "total_index", driver.total_index, None, None, None))
             rows.append(("driver", driver.name, "rank_correlation", driver.rank_correlation, None, None, None))
         if self.variance is not None:
             tolerance = self.variance.tolerance
@@ -219,72 +292,40 @@ class ClaimResult:
                     )
                 )
                 rows.append(("variance", share.name, "sign_turned_share", share.sign_turned_share, None, None, None))
+        if self.crossed is not None:
+            for values, found in self.crossed.combinations:
+                name = ", ".join(f"{key}={word(value)}" for key, value in zip(self.crossed.over, values, strict=True))
+                rows += [
+                    ("crossed", name, column, share, None, None, None)
+                    for column, share in zip(self.crossed.columns, found, strict=True)
+                ]
         schema = ["part", "name", "measure", "value", "standard_error", "expected", "tolerance"]
         types = dict.fromkeys(schema[:3], pl.String) | dict.fromkeys(schema[3:], pl.Float64)
         frame = pl.DataFrame(rows, schema=types, orient="row")
         return frame.select(pl.lit(self.id).alias("claim"), pl.all())
 
     def to_text(self) -> str:
-        """The card as printed: P, what turns it, what would have to be true, what it hangs on, evidence."""
-        lines = [f"{self.id}: {self.statement}", f"  said by: {self.said_by} ({self.attribution})"]
-        if self.turned_by:
-            lines.append(f"  the verdict depends on the definition: {', '.join(self.turned_by)} turn it")
-        if self.caution:
-            lines.append(f"  {self.caution}")
-        lines.append(f"  P(true) under these ranges, {self.samples:,} scenarios, headline first:")
-        for one in self.definitions:
-            low, high = one.interval
-            undefined = f", {one.undefined_rows:,} rows undefined" if one.undefined_rows else ""
-            between = f"95 % {_share(low)} to {_share(high)}{undefined}"
-            lines.append(
-                f"    {_share(one.probability)} ± {one.standard_error:.1g} ({between})  {one.name}: {one.says}"
-            )
-        if self.variance is not None:
-            verdict = "holds" if self.variance.holds else "does not hold"
-            lines.append(f"    by variance share it {verdict}: {self.variance.says}")
-            for share in self.variance.groups:
-                lines.append(
-                    f"      {share.name}: {share.total_index:.3f} ± {share.standard_error:.1g} of the variance, "
-                    f"turns the sign in {share.sign_turned_share:.1%} of rows"
-                )
-        if self.thresholds:
-            lines.append("  what would have to be true, the other inputs at their median:")
-        for threshold in self.thresholds:
-            lines.append(f"    {_threshold_text(threshold, self.headline.name)}")
-        if self.drivers:
-            lines.append(f"  what it hangs on (rank correlation with {self.drivers_of}):")
-        for driver in self.drivers:
-            said = driver.source.removeprefix(driver.basis).lstrip(":;, ")
-            lines.append(f"    {driver.name} {driver.rank_correlation:+.2f} ({driver.basis}: {said})")
-        if self.companions:
-            lines.append("  beside it:")
-        for companion in self.companions:
-            points = ", ".join(f"{_percent(level)} {value:.4g}" for level, value in companion.quantiles.items())
-            infinite = (
-                f", infinite in {companion.infinite_rows / companion.rows:.1%}" if companion.infinite_rows else ""
-            )
-            lines.append(f"    {companion.name}: {points}, mean {companion.mean:.4g}{infinite}")
-        for side, findings in (("for", self.evidence_for), ("against", self.evidence_against)):
-            lines.append(f"  evidence {side}:")
-            lines.extend(f"    {finding.says} [{finding.source}]" for finding in findings)
-        return "\n".join(lines)
+        """The card as `tapeout claims` prints it."""
+        from tapeout import report
+
+        return report.claim_text(self)
 
     def __str__(self) -> str:
         return self.to_text()
+
+
+def word(value: Value) -> str:
+    """A switch's value as printed."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _share(p: float) -> str:
     return f"{p:.3f}" if 0.01 <= p <= 0.99 or p in (0.0, 1.0) else f"{p:.5f}"
 
 
+def _amount(x: float) -> str:
+    return f"{x:,.0f}" if x == round(x) and abs(x) < 1e15 else f"{x:.6g}"
+
+
 def _percent(level: float) -> str:
     return f"p{100 * level:02g}"
-
-
-def _threshold_text(threshold: ThresholdResult, headline: str) -> str:
-    under = "" if threshold.definition == headline else f" ({threshold.definition})"
-    between = f"between {threshold.low:.4g} and {threshold.high:.4g}"
-    if not threshold.flips:
-        answer = "true" if threshold.throughout else "false"
-        return f"{threshold.vary}{under}: {answer} throughout, {between}"
-    return f"{threshold.vary}{under}: true {threshold.where()}, searched {between}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,6 +25,7 @@ from tapeout._claim_card import (
     Definition,
     InvalidCard,
     Scenario,
+    Table,
     Threshold,
     Value,
     VarianceQuestion,
@@ -32,17 +33,21 @@ from tapeout._claim_card import (
     nearest,
 )
 from tapeout._claim_result import (
+    BinResult,
     ClaimResult,
     CompanionResult,
+    CrossedResult,
     DefinitionResult,
     Driver,
     Flip,
     GroupShare,
+    TableResult,
     ThresholdResult,
     VarianceResult,
 )
 from tapeout._draws import Draws, declared_bounds
 from tapeout._expression import Expression, Name
+from tapeout.distributions import Distribution
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +59,8 @@ SEED = 1
 _BATCH_ROWS = 65_536
 # Rows behind rank correlations, and behind each group's variance share, where every group is one more evaluation.
 _SURVEY_ROWS = 65_536
+# Rows in which each input alone is drawn anew.
+_REDRAWN_ROWS = 16_384
 _DRIVERS = 3
 # A threshold search tries this many points, then splits each cell in which the answer changes this often.
 _GRID_POINTS = 257
@@ -133,32 +140,50 @@ class _Tally:
 class _Running:
     card: Card
     tallies: dict[str, _Tally]
+    bins: list[list[_Tally]]
     companions: tuple[CompanionResult, ...] = ()
-    drivers: tuple[Driver, ...] = ()
+    correlations: dict[str, float] = field(default_factory=dict)
+    crossed: CrossedResult | None = None
 
 
 def _run_family(cards: list[Card], samples: int, seed: int, step: Callable[[], None]) -> list[ClaimResult]:
     first = cards[0]
     draws = first.draws(samples=samples, seed=seed)
-    running = [_Running(card, {name: _Tally() for name in card.definitions}) for card in cards]
+    running = [
+        _Running(
+            card,
+            {name: _Tally() for name in card.definitions},
+            [[_Tally() for _ in range(len(table.edges) + 1)] for table in card.tables],
+        )
+        for card in cards
+    ]
     for index, frame in enumerate(_ahead(draws.batches(_BATCH_ROWS))):
         batch = _Batch(frame, first.optional_draws, first.reuse)
         survey = index == 0
         for one in running:
-            for definition in _counted(one.card, survey):
+            counted = _counted(one.card, survey)
+            for definition in counted:
                 batch.need(one.card, definition.name, definition.predicate)
                 if definition.given:
                     batch.need(one.card, definition.name, definition.given)
+            for table in one.card.tables:
+                if one.card.definitions[table.definition] in counted:
+                    batch.need(one.card, table.definition, table.by)
             if survey:
                 for companion in one.card.companions:
                     batch.need(one.card, companion.definition, companion.value)
                 batch.need(one.card, one.card.headline, one.card.drivers_of)
         for one in running:
-            for definition in _counted(one.card, survey):
+            counted = _counted(one.card, survey)
+            for definition in counted:
                 _count(one.tallies[definition.name], batch, one.card, definition)
+            for table, bins in zip(one.card.tables, one.bins, strict=True):
+                if one.card.definitions[table.definition] in counted:
+                    _count_bins(bins, batch, one.card, table)
             if survey:
                 one.companions = tuple(_summarize(batch, one.card, companion) for companion in one.card.companions)
-                one.drivers = _drivers(batch, one.card)
+                one.correlations = _correlations(batch, one.card)
+                one.crossed = _cross(batch, one.card)
         step()
     results = []
     for one in running:
@@ -218,10 +243,12 @@ def _result(one: _Running, samples: int, seed: int) -> ClaimResult:
             )
             for name, definition in card.definitions.items()
         ),
+        tables=tuple(_binned(table, bins) for table, bins in zip(card.tables, one.bins, strict=True)),
         companions=one.companions,
         thresholds=tuple(_search(card, threshold) for threshold in card.thresholds),
-        drivers=one.drivers,
+        drivers=_drivers(card, one.correlations, samples, seed),
         variance=_variance(card, card.variance, samples, seed) if card.variance else None,
+        crossed=one.crossed,
         evidence_for=card.evidence_for,
         evidence_against=card.evidence_against,
     )
@@ -364,17 +391,49 @@ def _apply(
     return frame, assumed
 
 
-def _count(tally: _Tally, batch: _Batch, card: Card, definition: Definition) -> None:
+def _count(tally: _Tally, batch: _Batch, card: Card, definition: Definition, within: pl.Series | None = None) -> None:
+    """Counts the rows that the definition admits, and of these only those `within`."""
     answer = batch.values(card, definition.name, definition.predicate)
     if definition.given:
-        answer = answer.filter(batch.values(card, definition.name, definition.given).fill_null(False))
+        admitted = batch.values(card, definition.name, definition.given).fill_null(False)
+        within = admitted if within is None else admitted & within
+    if within is not None:
+        answer = answer.filter(within)
     tally.rows += len(answer)
     tally.true_rows += int(answer.sum() or 0)
     tally.undefined_rows += answer.null_count()
 
 
+def _count_bins(bins: list[_Tally], batch: _Batch, card: Card, table: Table) -> None:
+    """Counts each bin's rows; a row whose quantity is unknown lies in none."""
+    values = batch.values(card, table.definition, table.by).cast(pl.Float64).fill_nan(None)
+    for tally, (low, high) in zip(bins, _ends(table), strict=True):
+        within = ((values >= low) & ((values < high) | math.isinf(high))).fill_null(False)
+        _count(tally, batch, card, card.definitions[table.definition], within)
+
+
+def _ends(table: Table) -> list[tuple[float, float]]:
+    return list(itertools.pairwise((-math.inf, *table.edges, math.inf)))
+
+
+def _binned(table: Table, bins: list[_Tally]) -> TableResult:
+    expected = table.expected or (None,) * len(bins)
+    return TableResult(
+        says=table.says,
+        by=table.by.text,
+        definition=table.definition,
+        bins=tuple(
+            BinResult(low, high, tally.rows, tally.true_rows, wanted)
+            for (low, high), tally, wanted in zip(_ends(table), bins, expected, strict=True)
+        ),
+        tolerance=table.tolerance,
+    )
+
+
 def _summarize(batch: _Batch, card: Card, companion: Companion) -> CompanionResult:
     values = batch.values(card, companion.definition, companion.value).cast(pl.Float64).fill_nan(None)
+    if given := card.definitions[companion.definition].given:
+        values = values.filter(batch.values(card, companion.definition, given).fill_null(False))
     known = values.drop_nulls()
     infinite = int(known.is_infinite().sum())
     # Nearest rank: interpolating towards an infinite value would make a quantile of it.
@@ -393,25 +452,66 @@ def _summarize(batch: _Batch, card: Card, companion: Companion) -> CompanionResu
     )
 
 
-def _drivers(batch: _Batch, card: Card) -> tuple[Driver, ...]:
-    """The inputs whose ranks move most with the ranks of what the answer hangs on."""
-    taken = {name for change in card.scenario(card.headline) for name in change.draws}
+def _cross(batch: _Batch, card: Card) -> CrossedResult | None:
+    """Each combination of the switches, on the headline's sweep."""
+    if card.crossed is None:
+        return None
+    crossed = card.crossed
+    found = []
+    for values in itertools.product(*crossed.over.values()):
+        change = Change(assume=tuple(zip(crossed.over, values, strict=True)))
+        definition = replace(card.definitions[card.headline], change=change)
+        only = replace(card, definitions={card.headline: definition})
+        for predicate in crossed.columns.values():
+            batch.need(only, card.headline, predicate)
+        shares = []
+        for predicate in crossed.columns.values():
+            answer = batch.values(only, card.headline, predicate)
+            shares.append(int(answer.sum() or 0) / len(answer))
+        found.append((values, tuple(shares)))
+    return CrossedResult(
+        says=crossed.says,
+        over=tuple(crossed.over),
+        columns=tuple(crossed.columns),
+        predicates=tuple(predicate.text for predicate in crossed.columns.values()),
+        rows=batch.draws.height,
+        combinations=tuple(found),
+        expected=crossed.expected,
+        tolerance=crossed.tolerance,
+    )
+
+
+def _correlations(batch: _Batch, card: Card) -> dict[str, float]:
+    """How the ranks of each drawn number move with the ranks of what the answer hangs on."""
     answer = batch.values(card, card.headline, card.drivers_of).cast(pl.Float64).fill_nan(None)
-    inputs = [
-        name
-        for name in batch.draws.columns
-        if (name not in card.optional_draws or name in taken) and batch.draws[name].dtype.is_numeric()
-    ]
+    inputs = [name for name in _taken(card) if batch.draws[name].dtype.is_numeric()]
     rows = batch.draws.select(inputs).with_columns(answer.alias("answer")).head(_SURVEY_ROWS).drop_nulls("answer")
     if rows.height < 3 or rows["answer"].n_unique() < 2:
-        return ()
+        return {}
     ranks = rows.select(pl.all().rank())
-    correlations = ranks.select(pl.corr(name, "answer").alias(name) for name in inputs).row(0, named=True)
-    ordered = sorted(
-        ((name, rho) for name, rho in correlations.items() if rho is not None and not math.isnan(rho)),
-        key=lambda pair: -abs(pair[1]),
+    found = ranks.select(pl.corr(name, "answer").alias(name) for name in inputs).row(0, named=True)
+    return {name: rho for name, rho in found.items() if rho is not None and not math.isnan(rho)}
+
+
+def _drivers(card: Card, correlations: dict[str, float], samples: int, seed: int) -> tuple[Driver, ...]:
+    """The inputs that decide the verdict: those that turn it most often when they alone are drawn anew."""
+    definition = card.definitions[card.headline]
+    rows = min(samples, _REDRAWN_ROWS)
+    names = list(_taken(card))
+    turned = dict.fromkeys(names, 0)
+    true_rows = 0
+    for before, after in _redrawn(card, definition.predicate, {name: (name,) for name in names}, rows, seed):
+        true_rows += int(np.count_nonzero(before > 0))
+        for name in names:
+            turned[name] += int(np.count_nonzero((before > 0) != (after[name] > 0)))
+    # Jansen's estimator for a verdict of 0 or 1, whose variance is p (1 - p).
+    spread = 2 * true_rows * (rows - true_rows) / rows
+    totals = {name: turned[name] / spread if spread else None for name in names}
+    ordered = sorted(names, key=lambda name: (-(totals[name] or 0.0), -abs(correlations.get(name, 0.0))))
+    return tuple(
+        Driver(name, totals[name], correlations.get(name), card.drawn[name].basis, card.drawn[name].source)
+        for name in ordered[:_DRIVERS]
     )
-    return tuple(Driver(name, rho, card.drawn[name].basis, card.drawn[name].source) for name, rho in ordered[:_DRIVERS])
 
 
 # ---------------------------------------------------------------------------------------------------- thresholds
@@ -512,34 +612,44 @@ def _bounds(card: Card, name: str) -> tuple[float, float]:
 # ---------------------------------------------------------------------------------------------------- variance
 
 
-def _variance(card: Card, question: VarianceQuestion, samples: int, seed: int) -> VarianceResult:
-    """Total Sobol indices by group (Jansen's estimator), on the sweep without its correlations."""
+def _taken(card: Card) -> dict[str, Distribution]:
+    """What the headline draws."""
     taken = {name for change in card.scenario(card.headline) for name in change.draws}
-    columns = {
+    return {
         name: entry.distribution
         for name, entry in card.drawn.items()
         if name not in card.optional_draws or name in taken
     }
-    rows = min(samples, _SURVEY_ROWS)
+
+
+def _redrawn(
+    card: Card, of: Expression, groups: Mapping[str, Sequence[str]], rows: int, seed: int
+) -> Iterator[tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]]:
+    """The headline's answers, 0 where null, and those with each group of inputs drawn anew; nothing is correlated."""
+    columns = _taken(card)
     # A definition's optional draws are all in or out here already.
     outright = replace(card, optional_draws=frozenset())
-    squares: dict[str, list[NDArray[np.float64]]] = {name: [] for name in question.groups}
-    turned = dict.fromkeys(question.groups, 0)
-    values: list[NDArray[np.float64]] = []
 
     def answer(frame: pl.DataFrame) -> NDArray[np.float64]:
         batch = _Batch(frame, outright.optional_draws)
-        batch.need(outright, outright.headline, question.of)
-        found: NDArray[np.float64] = batch.values(outright, outright.headline, question.of).cast(pl.Float64).to_numpy()
-        return found
+        batch.need(outright, outright.headline, of)
+        return batch.values(outright, outright.headline, of).cast(pl.Float64).fill_null(0.0).to_numpy()
 
     for one, other in Draws(columns, samples=rows, seed=seed, bounds=declared_bounds(columns)).pairs(_BATCH_ROWS):
-        before = answer(one)
+        yield answer(one), {name: answer(one.with_columns(other.select(inputs))) for name, inputs in groups.items()}
+
+
+def _variance(card: Card, question: VarianceQuestion, samples: int, seed: int) -> VarianceResult:
+    """Total Sobol indices by group (Jansen's estimator), on the sweep without its correlations."""
+    rows = min(samples, _SURVEY_ROWS)
+    squares: dict[str, list[NDArray[np.float64]]] = {name: [] for name in question.groups}
+    turned = dict.fromkeys(question.groups, 0)
+    values: list[NDArray[np.float64]] = []
+    for before, after in _redrawn(card, question.of, question.groups, rows, seed):
         values.append(before)
-        for name, inputs in question.groups.items():
-            after = answer(one.with_columns(other.select(inputs)))
-            squares[name].append((before - after) ** 2)
-            turned[name] += int(np.count_nonzero((before > 0) != (after > 0)))
+        for name in question.groups:
+            squares[name].append((before - after[name]) ** 2)
+            turned[name] += int(np.count_nonzero((before > 0) != (after[name] > 0)))
     spread = 2 * float(np.var(np.concatenate(values)))
     shares = []
     for name in question.groups:

@@ -141,11 +141,11 @@ class Draws:
                 raise InvalidDistribution(f"{name}: a choice among {list(column.values)!r} has no range to search")
             return float(min(column.values)), float(max(column.values))
         _, low, high = self._sample.cuts()[list(self.columns).index(name)]
+        # Cut at bounds that are declared or not, these have tails in which no scenario lies.
+        tailed = column.kind.removesuffix("_quantiles") in ("normal", "lognormal", "gamma")
         return (
-            low
-            if math.isfinite(low) and column.kind not in ("normal", "lognormal", "gamma")
-            else self.quantile(name, _TAIL),
-            high if math.isfinite(high) else self.quantile(name, 1 - _TAIL),
+            self.quantile(name, _TAIL) if tailed or not math.isfinite(low) else low,
+            self.quantile(name, 1 - _TAIL) if tailed or not math.isfinite(high) else high,
         )
 
 

@@ -38,6 +38,13 @@ _WIDTH = "where weights become narrower than 8 or 16 bits"
 _REACH = "where the context passes a window, or the tokens of sparse attention"
 _ROOM = f"where more requests come than memory has room for; {_REACH}; null where not one fits"
 _SEARCH = "found by a search: the derivative is 0, and the value steps from point to point"
+_YEAR = "where another year end has the largest excess of books over market"
+_SHOCK = "where the shock passes the end of a month"
+_RESTART = f"{_SHOCK}, and where power is taken away or the price meets the running cost at a month's end"
+_LIFE = "where machines wear out, a new one pays its cost, or the price meets the running cost at a month's end"
+_BARGAIN = "where the mean tape-out passes the horizon of 120 months, at which a contract ends as well"
+_KEPT = "where own units displace all spending that the bargain is about"
+_ALL_FIXED = "where cadence_lead_years is cadence_fixed_years"
 _KINKS: dict[str, tuple[str, str]] = {
     "die_gross_per_wafer": ("bends", "classic: where no die fits; steps from count to count with grid"),
     "die_sellable_yield": ("bends", "where it reaches 1"),
@@ -47,8 +54,15 @@ _KINKS: dict[str, tuple[str, str]] = {
         "bends",
         "where the deadline is a respin's launch without an overrun; steps there where there is none",
     ),
+    "scaling_breakeven_inference_tokens": (
+        "steps",
+        "to infinity where the model is no smaller than the compute optimum; bends where it reaches 0",
+    ),
     "build_units_per_year": ("bends", f"by inference_train_ratio {_CAP}"),
     "lifetime_inference_usd": ("bends", _CAP),
+    "lifetime_inference_tokens": ("bends", _CAP),
+    "inference_passes_training_months": ("bends", f"from month to month, and {_CAP}; a step to infinity"),
+    "inference_breakeven_tokens_per_month": ("bends", f"{_CAP}; a step to infinity"),
     "lifetime_saving_usd": ("bends", _FLOW),
     "programme_nre_pv_usd": ("steps", _HORIZON),
     "build_npv_usd": ("steps", f"{_HORIZON}; bends {_FLOW}"),
@@ -65,7 +79,6 @@ _KINKS: dict[str, tuple[str, str]] = {
     "build_breakeven_units_per_year": ("bends", "as lifetime_saving_usd at that demand; a step to infinity"),
     "build_breakeven_inference_usd": ("bends", "as build_breakeven_units_per_year"),
     "build_parity_months": ("bends", "where it reaches 0; a step to infinity after a century"),
-    "decision_margin_usd": ("bends", "where build_npv_usd is 0"),
     "serve_attention_flop_per_s": ("steps", _WIDTH),
     "serve_dense_flop_per_s": ("steps", _WIDTH),
     "serve_expert_flop_per_s": ("steps", _WIDTH),
@@ -100,6 +113,78 @@ _KINKS: dict[str, tuple[str, str]] = {
     "serve_expert_parallel": ("steps", _SEARCH),
     "serve_reachable_tpot_s": ("steps", "where another point reaches it first; bends as serve_tpot_s"),
     "serve_reachable_ttft_s": ("steps", "where another point reaches it first; bends as serve_ttft_s"),
+    "lab_gross_markup": ("steps", "to infinity where nothing is spent"),
+    "lab_training_charge_share": ("steps", "by the life where it leaves 0"),
+    "lab_research_charge_share": ("steps", "by the life where it leaves 0"),
+    "lab_operating_margin": ("steps", "as lab_training_charge_share and lab_research_charge_share"),
+    "lab_operating_usd": ("steps", "as lab_operating_margin"),
+    "lab_breakeven_operating_inference_share": ("steps", "as lab_operating_margin"),
+    "lab_breakeven_training_share": ("steps", "as lab_operating_margin"),
+    "lab_breakeven_training_life_months": ("bends", "where it reaches 0; a step to infinity where none is long enough"),
+    **{
+        f"lab_{name}_count": ("steps", "where a subtotal of one of the 24 definitions is 0")
+        for name in ("gross_positive", "contribution_positive", "operating_positive", "earns_and_loses")
+    },
+    "lab_model_payback_months": ("steps", "to infinity where a model is never paid back"),
+    "lab_breakeven_half_life_months": ("steps", "where the first year's earnings reach the cost, and where they are 0"),
+    "fleet_opex_share": ("steps", "null below 1e-6 and above 0.99"),
+    "fleet_price_log_fall_per_year": ("bends", "by demand_elasticity at -1"),
+    "fleet_price_decline_per_year": ("bends", "as fleet_price_log_fall_per_year"),
+    "fleet_economic_life_years": ("bends", f"{_LIFE}; steps {_RESTART}"),
+    "fleet_market_value_share": ("steps", f"{_YEAR}; {_RESTART}; bends {_LIFE}"),
+    "fleet_book_value_share": ("steps", f"{_YEAR}; bends where the book's life ends"),
+    "fleet_stranded_share": ("bends", f"{_YEAR}, at 0, and as fleet_market_value_share"),
+    "fleet_stranded_usd": ("bends", "as fleet_stranded_share"),
+    "fleet_writedown_year": ("steps", _YEAR),
+    "fleet_first_writedown_year": ("steps", "where a year end's excess is the trigger"),
+    "fleet_npv_share": ("steps", f"{_RESTART}; bends {_LIFE}"),
+    "fleet_rent_ratio": ("steps", _SHOCK),
+    "fleet_value_at_age_share": ("steps", f"{_RESTART}; bends {_LIFE}"),
+    "fleet_book_at_age_share": ("bends", "where the book's life ends"),
+    "fleet_steady_life_years": ("bends", "where the machine wears out as the price reaches the running cost"),
+    "fleet_steady_market_value_share": ("steps", f"{_YEAR}; bends as fleet_steady_life_years, and where it is a year"),
+    "fleet_steady_book_value_share": ("steps", f"{_YEAR}; bends where the book's life ends"),
+    "fleet_steady_stranded_share": ("bends", f"{_YEAR}, at 0, and as fleet_steady_market_value_share"),
+    "fleet_steady_writedown_year": ("steps", _YEAR),
+    "build_dual_saving_usd": ("bends", _FLOW),
+    "build_dual_displaced_usd": ("bends", f"where it is 0; {_FLOW}"),
+    "leverage_own_cost_share": (
+        "bends",
+        "where the mean launch is at the horizon of 120 months, or the opex saving pays for the own unit",
+    ),
+    "leverage_discount": ("bends", "where it is 0, or own cost and switching are at the incumbent's cost"),
+    "leverage_conceded_price_usd": ("bends", "as leverage_discount"),
+    "leverage_own_cost_limit_share": ("bends", "where it is 0"),
+    "leverage_value_usd": ("steps", f"{_BARGAIN}; bends as leverage_discount"),
+    "leverage_cost_usd": ("steps", "where the mean tape-out passes the horizon of 120 months"),
+    "build_threaten_npv_usd": ("steps", f"{_BARGAIN}; bends as leverage_discount"),
+    "leverage_breakeven_spend_usd": (
+        "steps",
+        f"{_BARGAIN}; bends as leverage_discount, where it is 0; a step to infinity",
+    ),
+    "build_leverage_usd": ("steps", f"{_BARGAIN}; bends where launch or retirement does, and {_KEPT}"),
+    "build_dual_leverage_usd": ("steps", f"{_BARGAIN}; bends where launch or retirement does, and {_KEPT}"),
+    "decision_margin_usd": ("bends", "where the best two options are worth the same, or the second and the third"),
+    "expansion_threshold_usd": ("bends", "as build_breakeven_units_per_year"),
+    "expansion_viable_count": (
+        "bends",
+        "pareto: where the threshold is the smallest or largest workload; steps at the median without a spread",
+    ),
+    "expansion_viable_share": ("bends", "as expansion_viable_count"),
+    "speed_felt_seconds_saved": ("bends", "where the response before or after is speed_felt_s"),
+    "speed_revenue_usd": ("bends", "as speed_felt_seconds_saved"),
+    "speed_breakeven_wage_usd_per_hour": ("bends", "where it reaches 0"),
+    "cadence_effective_lead_years": ("bends", _ALL_FIXED),
+    "cadence_mistargeted_share": ("bends", _ALL_FIXED),
+    "cadence_value_retained": ("bends", _ALL_FIXED),
+    "cadence_recovered_share": ("bends", _ALL_FIXED),
+    "cadence_breakeven_half_life_years": ("bends", _ALL_FIXED),
+    "cadence_breakeven_speedup": ("bends", _ALL_FIXED),
+    "special_breakeven_years": ("bends", "where special_speedup is 1"),
+    "special_horizon_years": ("bends", "as special_breakeven_years, and where that is special_life_years"),
+    "special_breakeven_units": ("bends", "as special_horizon_years"),
+    "special_breakeven_speedup": ("steps", "to infinity, where special_life_years falls to what pays the unit price"),
+    "flex_constant_price_breakeven_advantage": ("bends", "where it reaches 0, which it does with replaced alone"),
 }
 
 

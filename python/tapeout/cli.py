@@ -72,12 +72,16 @@ def _date(text: str | None) -> datetime.date | None:
 def _assumptions(pairs: list[str] | None) -> dict[str, Any]:
     from tapeout.files import parse
 
+    return {name: parse(name, text) for name, text in _pairs(pairs, "--assume").items()}
+
+
+def _pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
     found = {}
     for pair in pairs or []:
         name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise typer.BadParameter(f"--assume {pair}: NAME=VALUE is wanted")
-        found[name.strip()] = parse(name.strip(), text.strip())
+        if not equals or not name.strip():
+            raise typer.BadParameter(f"{option} {pair}: NAME=VALUE is wanted")
+        found[name.strip()] = text.strip()
     return found
 
 
@@ -217,6 +221,86 @@ def solve(
     }  # fmt: skip
     shown = [variable, f"{variable}_solved", f"{variable}_roots"]
     _append(file, reference, out, options, lambda frame: tapeout.solve(frame, variable, target, **options), shown)
+
+
+@app.command()
+def compare(
+    a: Annotated[str | None, typer.Argument(metavar="A", help="A file of one scenario, or `reference`.")] = None,
+    b: Annotated[str | None, typer.Argument(metavar="B", help="The other; A with --set without it.")] = None,
+    output: Annotated[str | None, typer.Option(help="The number that is compared.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Changes B; no VALUE: not given. May be repeated."),
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=INPUTS", help="Inputs that change together; may be repeated.")
+    ] = None,
+    orders: Annotated[int, typer.Option(help="Random orders, where more than a dozen inputs differ.")] = 4096,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same orders.")] = 0,
+    out: Out = None,
+    assume: Assume = None,
+    as_of: AsOf = None,
+    catalog: Catalog = None,
+    strict: Strict = True,
+) -> None:
+    """Say what moved an output between two scenarios, input by input, summing to the difference."""
+    from tapeout import files, report
+    from tapeout._compare import compared
+
+    if a is None:
+        raise typer.BadParameter("A is wanted: a file of one scenario, or reference")
+    if output is None:
+        raise typer.BadParameter("--output is wanted: the number that is compared")
+    if out is not None:
+        _format(out, "-o")
+    options: dict[str, Any] = {
+        "assume": _assumptions(assume), "catalog": catalog, "as_of": _date(as_of), "strict": strict
+    }  # fmt: skip
+    metadata = files.provenance(options["assume"], catalog, options["as_of"])
+    changes = _pairs(set_, "--set")
+    first = _scenario(a)
+    second = None if b is None else _scenario(b)
+    if second is None and first.height == 2 and not changes:
+        names = [f"{Path(a).name} row 0", f"{Path(a).name} row 1"]
+        first, second = first[:1], first[1:]
+    else:
+        if second is None and not changes:
+            raise typer.BadParameter("B or --set NAME=VALUE is wanted: what A is compared with")
+        # Paths only where the names do not tell them apart: they are long.
+        names = [a, b] if b is not None and Path(a).name == Path(b).name else [Path(a).name, Path(b or a).name]
+        if changes:
+            names[1] += f" with {', '.join(changes) if len(changes) == 1 else f'{len(changes)} changes'}"
+        second = _changed(first if second is None else second, changes)
+    found = compared(first, second, output, groups=_input_groups(group), orders=orders, seed=seed, **options)
+    if out is not None:
+        files.write(found.table, out, metadata)
+    else:
+        report.compared(found, names[0], names[1])
+
+
+def _scenario(name: str) -> pl.DataFrame:
+    import tapeout
+    from tapeout import files
+
+    if name == "reference":
+        return tapeout.reference()
+    _format(Path(name), "FILE")
+    return files.read(Path(name))
+
+
+def _changed(frame: pl.DataFrame, changes: dict[str, str]) -> pl.DataFrame:
+    """The frame with values that a person typed; none where nothing stands behind the sign."""
+    import polars as pl
+
+    from tapeout import InvalidInput
+    from tapeout.declarations import KEYS, declared, did_you_mean
+    from tapeout.files import parse
+
+    for name, text in changes.items():
+        if name not in declared() and name not in KEYS:
+            raise InvalidInput(f"--set {name}: not a variable{did_you_mean(name, [*declared(), *KEYS])}")
+        frame = frame.with_columns(pl.lit(parse(name, text) if text else None).alias(name))
+    return frame
 
 
 def _between(text: str | None) -> tuple[float, float] | None:
@@ -444,12 +528,7 @@ def sensitivity(
         raise typer.BadParameter("--of is wanted: the outputs, or conditions on them")
     if screen and group:
         raise typer.BadParameter("--screen looks at inputs one by one: leave out --group")
-    groups = {}
-    for pair in group or []:
-        name, equals, inputs = pair.partition("=")
-        if not equals or not name.strip():
-            raise typer.BadParameter(f"--group {pair}: NAME=INPUT,INPUT is wanted")
-        groups[name.strip()] = _names(inputs) or []
+    groups = _input_groups(group)
     with report.progress("rows") as advance:
         if screen:
             table = tapeout.screen(found, asked, progress=advance)
@@ -459,6 +538,16 @@ def sensitivity(
         files.write(table, out, {"tapeout": "sensitivity", "sweep_sha256": found.digest})
     else:
         (report.screen if screen else report.sensitivity)(found, table)
+
+
+def _input_groups(pairs: list[str] | None) -> dict[str, list[str]]:
+    found = {}
+    for pair in pairs or []:
+        name, equals, inputs = pair.partition("=")
+        if not equals or not name.strip():
+            raise typer.BadParameter(f"--group {pair}: NAME=INPUT,INPUT is wanted")
+        found[name.strip()] = _names(inputs) or []
+    return found
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,12 +15,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tapeout._claim_result import ClaimResult, ThresholdResult
+from tapeout._claim_result import ClaimResult, ThresholdResult, word
 from tapeout.declarations import KEYS, declared
 
 if TYPE_CHECKING:
     from tapeout import Summary, Sweep
     from tapeout._calibrate import Calibration
+    from tapeout._compare import Comparison
 
 # What is piped or logged has no width of its own.
 _WIDTH = 100
@@ -103,9 +105,16 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield advance
 
 
-def claim(result: ClaimResult) -> None:
+def claim_text(result: ClaimResult) -> str:
+    """The card as text."""
+    page = io.StringIO()
+    claim(result, Console(file=page, width=_WIDTH, highlight=False))
+    return page.getvalue()
+
+
+def claim(result: ClaimResult, console: Console | None = None) -> None:
     """A claim's card: P by definition, what would have to be true, what it hangs on, evidence."""
-    out = _console()
+    out = console or _console()
     out.rule(f"[bold]{escape(result.id)}", align="left")
     out.print(escape(result.statement))
     out.print(f"[dim]{escape(result.said_by)} ({escape(result.attribution)})")
@@ -114,12 +123,22 @@ def claim(result: ClaimResult) -> None:
     if result.caution:
         out.print(escape(result.caution))
     out.print()
-    table = _table(None, "P(true)", "± s.e.", "definition", "which says", right=("P(true)", "± s.e."))
+    table = _table(None, "P(true)", "95 %", "definition", "which says", right=("P(true)", "95 %"))
     for one in result.definitions:
         undefined = f" ({one.undefined_rows:,} rows undefined, counted as false)" if one.undefined_rows else ""
-        row = (f"{one.probability:.4f}", f"{one.standard_error:.1g}", one.name, escape(one.says + undefined))
+        low, high = one.interval
+        row = (f"{one.probability:.4f}", f"{low:.4f} to {high:.4f}", one.name, escape(one.says + undefined))
         table.add_row(*row, style="bold" if one is result.headline else None)
     out.print(table)
+    for binned in result.tables:
+        under = "" if binned.definition == result.headline.name else f" ({binned.definition})"
+        out.print(f"\n[bold]P(true){escape(under)}[/] {escape(binned.says)}")
+        table = _table(None, "P(true)", "± s.e.", "scenarios", "where", right=("P(true)", "± s.e.", "scenarios"))
+        total = sum(part.rows for part in binned.bins)
+        for part in binned.bins:
+            chance = (f"{part.probability:.4f}", f"{part.standard_error:.1g}") if part.rows else ("-", "-")
+            table.add_row(*chance, f"{part.rows / max(total, 1):.1%}", part.name)
+        out.print(table)
     if result.variance is not None:
         table = _table(
             None, "of variance", "± s.e.", "turns the sign", "group", right=("of variance", "± s.e.", "turns the sign")
@@ -130,6 +149,19 @@ def claim(result: ClaimResult) -> None:
         verdict = "it holds" if result.variance.holds else "it does not hold"
         out.print(f"\nAs a share of variance {verdict}: {escape(result.variance.says)}")
         out.print(table)
+    if result.crossed is not None:
+        crossed = result.crossed
+        out.print(f"\n[bold]{escape(crossed.says)}[/] (P over {crossed.rows:,} scenarios)")
+        table = _table(
+            None, *crossed.columns, *(name.replace("_", " ") for name in crossed.over), right=crossed.columns
+        )
+        for values, found in crossed.combinations:
+            table.add_row(*(f"{share:.3f}" for share in found), *(word(value) for value in values))
+        out.print(table)
+        for column, predicate in zip(crossed.columns, crossed.predicates, strict=True):
+            low, high, above = crossed.summary(column)
+            between = f"{low:.3f} to {high:.3f}, above one half in {above} of {len(crossed.combinations)}"
+            out.print(f"{escape(column)} ({escape(predicate)}): {between}")
     if result.thresholds:
         out.print("\n[bold]What would have to be true[/] (the other inputs at their median)")
         table = _table(None, "input", "true", "searched", "unit, source")
@@ -141,11 +173,28 @@ def claim(result: ClaimResult) -> None:
             )
         out.print(table)
     if result.drivers:
-        out.print(f"\n[bold]What it hangs on[/] (rank correlation with {escape(result.drivers_of)})")
-        table = _table(None, "r", "input", "range from", right=("r",))
+        out.print("\n[bold]What it hangs on[/]")
+        table = _table(None, "decides", "rank r", "input", "range from", right=("decides", "rank r"))
         for driver in result.drivers:
             said = driver.source.removeprefix(driver.basis).lstrip(":;, ")
-            table.add_row(f"{driver.rank_correlation:+.2f}", driver.name, escape(f"{driver.basis}: {said}"))
+            decides = "-" if driver.total_index is None else f"{driver.total_index:.2f}"
+            rank = "-" if driver.rank_correlation is None else f"{driver.rank_correlation:+.2f}"
+            table.add_row(decides, rank, driver.name, escape(f"{driver.basis}: {said}"))
+        out.print(table)
+        out.print(
+            "[dim]decides: share of the verdict's variance that the input could still leave were all others known"
+            f" (total Sobol index, without correlations); rank r: with {escape(result.drivers_of)}"
+        )
+    if result.companions:
+        out.print("\n[bold]Beside it")
+        levels = sorted({level for one in result.companions for level in one.quantiles})
+        names = [f"p{100 * level:02g}" for level in levels]
+        table = _table(None, *names, "mean", "quantity", right=(*names, "mean"))
+        for companion in result.companions:
+            infinite = companion.infinite_rows / max(companion.rows, 1)
+            noted = f" (infinite in {infinite:.1%})" if companion.infinite_rows else ""
+            cells = [short(companion.quantiles.get(level)) for level in levels]
+            table.add_row(*cells, short(companion.mean), escape(companion.name + noted))
         out.print(table)
     for side, findings in (("for", result.evidence_for), ("against", result.evidence_against)):
         out.print(f"\n[bold]Evidence {side}")
@@ -162,7 +211,10 @@ def _flips(threshold: ThresholdResult) -> str:
 
 def _source(name: str) -> str:
     variable = declared().get(name)
-    return "" if variable is None else f"{variable.unit}; {variable.basis}: {variable.source}"
+    if variable is None:
+        return ""
+    computed = variable.source == "computed"
+    return variable.unit if computed else f"{variable.unit}; {variable.basis}: {variable.source}"
 
 
 def claims_total(results: Sequence[ClaimResult], seconds: float) -> None:
@@ -271,6 +323,55 @@ def summary(sweep: Sweep, found: Summary, axes: Sequence[str], correlations: boo
             *(short(line[name]) for name in axes), line["output"], f"{line['correlation']:+.2f}", line["input"]
         )
     out.print(shown)
+
+
+def compared(found: Comparison, a: str, b: str) -> None:
+    """What moved the output from a to b. The figures shown sum to the difference shown."""
+    out = _console()
+    table = found.table.filter(pl.col("contribution") != 0)
+    unit = _unit(declared()[found.output].unit)
+    out.print(f"[bold]{escape(found.output)}{escape(f' [{unit}]') if unit else ''}")
+    heads = ("contribution", "± s.e.", "share") if found.orders else ("contribution", "share")
+    shown = _table(None, *heads, "input", "from", "to", right=heads)
+    sizes = [found.before, found.after, *table["contribution"]]
+    unit_size = _unit_size(max(map(abs, sizes)))
+    decimals = max(0, -round(math.log10(unit_size)))
+    before, after = (round(end / unit_size) for end in (found.before, found.after))
+    steps = _apportioned([part / unit_size for part in table["contribution"]], after - before)
+
+    def text(units: int) -> str:
+        return f"{units * unit_size:,.{decimals}f}"
+
+    blank = [""] * (len(heads) - 1)
+    shown.add_row(text(before), *blank, f"[bold]A[/] {escape(a)}", "", "")
+    for step, line in zip(steps, table.iter_rows(named=True), strict=True):
+        error = [f"{line['standard_error']:,.{decimals}f}"] if found.orders else []
+        share = "-" if line["share"] is None else f"{line['share']:.1%}".replace("-0.0%", "0.0%")
+        ends = (escape(line[end] or "not given") for end in ("from", "to"))
+        shown.add_row(f"{'+' if step > 0 else ''}{text(step)}", *error, share, line["input"], *ends)
+    shown.add_row(text(after), *blank, f"[bold]B[/] {escape(b)}", "", "")
+    shown.add_row(f"{'+' if after > before else ''}{text(after - before)}", *blank, "difference", "", "", style="bold")
+    out.print(shown)
+    unmoved = found.table.height - table.height
+    if unmoved:
+        out.print(f"{unmoved} more {'input differs' if unmoved == 1 else 'inputs differ'} and moved nothing.")
+    how = f"{found.orders:,} random orders" if found.orders else "all orders"
+    out.print(f"[dim]Contribution: what the input moves, as the mean over {how} of changing them one by one.")
+
+
+def _unit_size(largest: float) -> float:
+    """The last digit of a column of figures: five digits of the largest, all of them before the point."""
+    return 1.0 if not largest or largest >= 1e4 else 10.0 ** (math.floor(math.log10(largest)) - 4)
+
+
+def _apportioned(parts: Sequence[float], whole: int) -> list[int]:
+    """The parts as whole numbers that sum to the whole: rounded down, then up where most was cut (Hamilton)."""
+    found = [math.floor(part) for part in parts]
+    by_cut = sorted(range(len(parts)), key=lambda i: found[i] - parts[i])
+    missing = whole - sum(found)
+    for i in by_cut[:missing] if missing >= 0 else by_cut[missing:]:
+        found[i] += 1 if missing > 0 else -1
+    return found
 
 
 def sensitivity(sweep: Sweep, found: pl.DataFrame) -> None:

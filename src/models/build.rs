@@ -13,8 +13,9 @@
 
 use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::LaunchLaw;
-use crate::market::{HORIZON, Market, Month, Path, Volume};
+use crate::market::{HORIZON, Market, Path, Volume};
 use crate::number::Number;
+use crate::own_flow::{OwnFlow, OwnMonth, OwnUnits};
 use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
 use crate::saving::{Launches, Saving, months, pieces};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
@@ -118,6 +119,8 @@ model! {
         build_displaced_usd: "USD" [0.0, HUGE];
         /// The saving over that work at merchant prices.
         build_saving_on_displaced_share: "1" [-HUGE, HUGE];
+        /// Demand today at which the expected net present value is 0; infinite if none is enough.
+        build_breakeven_units_per_year: "1/year" [0.0, INFINITE];
     }
     summaries {
         /// Standard deviation of the net present value over schedule risk.
@@ -134,8 +137,6 @@ model! {
         build_delay_cost_usd_per_month: "USD/month" [-HUGE, HUGE];
         /// Month at which the expected discounted saving has covered the expected discounted cost; infinite if never.
         build_payback_months: "months" [0.0, INFINITE];
-        /// Demand today at which the expected net present value is 0; infinite if none is enough.
-        build_breakeven_units_per_year: "1/year" [0.0, INFINITE];
         /// Lifetime inference at that demand.
         build_breakeven_inference_usd: "USD" [0.0, INFINITE];
         /// Month in which merchant work is as cheap as the own unit; infinite if never within a century.
@@ -163,9 +164,18 @@ model! {
             || wanted.build_saving_on_displaced_share;
 
         // The flow of savings.
-        let own_decline_log = (-x.build_asic_decline_per_year).ln_1p();
-        let mut own_price_usd = Path::new(x.asic_unit_price_usd, own_decline_log);
-        let mut month = Month::first(&market);
+        let mut flow = OwnFlow::new(
+            &market,
+            &OwnUnits {
+                price_usd: x.asic_unit_price_usd,
+                decline_per_year: x.build_asic_decline_per_year,
+                opex_saving_usd: x.build_opex_saving_usd,
+                freeze_months: x.programme_freeze_months,
+                obsolescence_per_year: x.build_obsolescence_per_year,
+                residual_share: x.build_residual_share,
+                stop_when_dearer: x.build_stop_when_dearer,
+            },
+        );
         let mut growth_path = Path::new(N::one(), market.growth_per_year.ln_1p());
         let mut flow_usd = months::<N>();
         let mut merchant_usd = months::<N>();
@@ -173,26 +183,11 @@ model! {
         let mut worth_usd = months::<N>();
         let mut growth = months::<N>();
         let mut decay = months::<N>();
-        // Work is lost from the freeze on, first over the part of a month until the next mid-month.
-        let loss_per_month = x.build_obsolescence_per_year / MONTHS_PER_YEAR;
-        let freeze_from_middle = x.programme_freeze_months - 0.5;
-        let to_middle = freeze_from_middle.floor() + 1.0 - freeze_from_middle;
-        let to_middle = N::select(freeze_from_middle.lt(N::zero()), -freeze_from_middle, to_middle);
-        let first_loss = (-(loss_per_month * to_middle)).exp();
-        let monthly_loss = (-loss_per_month).exp();
-        let mut fresh = N::one();
-        let mut mid_month = 0.5;
         let mut k = 0;
         while k < HORIZON {
-            let lead_usd = month.price_usd.now - own_price_usd.now + x.build_opex_saving_usd;
-            let unit_saving_usd = if x.build_stop_when_dearer { lead_usd.positive_part() } else { lead_usd };
-            let since_freeze = -x.programme_freeze_months + mid_month;
-            let begins = since_freeze.le(N::one());
-            fresh = N::select(begins, first_loss, fresh * monthly_loss);
-            fresh = N::select(since_freeze.le(N::zero()), N::one(), fresh);
-            let live = x.build_residual_share + (-x.build_residual_share + 1.0) * fresh;
+            let OwnMonth { unit_saving_usd, today } = flow.now();
+            let month = &flow.month;
             let own_units = (x.build_addressable_share * month.units_per_year()).min(x.build_peak_units_per_year);
-            let today = live * month.discount.now / MONTHS_PER_YEAR;
             flow_usd[k] = (own_units * unit_saving_usd * today).save();
             if wants_service {
                 displaced_usd[k] = (own_units * month.price_usd.now * today).save();
@@ -201,10 +196,8 @@ model! {
                 growth[k] = growth_path.now.save();
                 decay[k] = month.decay.now.save();
             }
-            month.step();
             growth_path.step();
-            own_price_usd.step();
-            mid_month += 1.0;
+            flow.step();
             k += 1;
         }
 
@@ -314,8 +307,11 @@ model! {
             cap_units_per_year: x.build_demand_cap_units_per_year,
             peak_units_per_year: x.build_peak_units_per_year,
         };
-        let build_breakeven_units_per_year =
-            if wants_volume { volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR) } else { N::zero() };
+        let build_breakeven_units_per_year = given.build_breakeven_units_per_year(if wants_volume {
+            volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR)
+        } else {
+            N::zero()
+        });
         let breaks_even = build_breakeven_units_per_year.lt(N::of(INFINITE));
         let build_breakeven_inference_usd = if wanted.build_breakeven_inference_usd {
             // All demand at merchant prices instead of the own units' saving.
@@ -329,6 +325,7 @@ model! {
         };
         let build_parity_months = if wanted.build_parity_months {
             let merchant_decline_log = (-x.build_merchant_decline_per_year).ln_1p();
+            let own_decline_log = (-x.build_asic_decline_per_year).ln_1p();
             parity_months(
                 #[inline(always)]
                 |months: N| {
@@ -354,9 +351,9 @@ model! {
         );
         Outputs {
             lifetime_saving_usd, programme_nre_pv_usd, build_npv_usd, lifetime_saving_share, build_displaced_usd,
-            build_saving_on_displaced_share, build_npv_sd_usd, build_npv_positive_probability, build_npv_p05_usd,
-            build_npv_p50_usd, build_npv_p95_usd, build_delay_cost_usd_per_month, build_payback_months,
-            build_breakeven_units_per_year, build_breakeven_inference_usd, build_parity_months, build_status,
+            build_saving_on_displaced_share, build_breakeven_units_per_year, build_npv_sd_usd,
+            build_npv_positive_probability, build_npv_p05_usd, build_npv_p50_usd, build_npv_p95_usd,
+            build_delay_cost_usd_per_month, build_payback_months, build_breakeven_inference_usd, build_parity_months, build_status,
         }
     }
 }

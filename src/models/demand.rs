@@ -4,7 +4,11 @@
 //!     lifetime inference = Σₖ D(t)/12 · ratio · price · (1-d)^t · (1+r)^-t,   t at mid-month, 120 months
 //!
 //! D₀ counts own units bought a year: one own unit does the work of build_performance_ratio merchant units. It is given, or
-//! follows from yearly spending, or from inference as a multiple of the training cost. Definitions.
+//! follows from yearly spending, or from tokens a month and what a million of them cost, or from inference as a multiple of
+//! the training cost; the first of these that is known. Definitions.
+//!
+//! Tokens become units by what they cost: a year's tokens · price · the share of the price that pays for merchant chips is a
+//! year's spending. Without the price of a chip the cost of inference follows from tokens all the same: `inference`.
 
 use crate::market::{HORIZON, Market, merchant_volume};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
@@ -82,6 +86,48 @@ pub mod by_spend {
             let build_units_per_year =
                 given.build_units_per_year(x.build_spend_usd_per_year / (x.build_performance_ratio * x.chip_price_usd));
             Outputs { build_units_per_year }
+        }
+    }
+}
+
+/// Demand from tokens and their cost.
+pub mod by_tokens {
+    use super::{HUGE, INFINITE, NONE};
+    use crate::finance::MONTHS_PER_YEAR;
+    use crate::market::TOKENS_PER_MTOK;
+    use crate::variable::model;
+
+    model! {
+        /// Demand from tokens and their cost.
+        DemandByTokens = "demand_by_tokens";
+        inputs {
+            /// Tokens read and written a month, at the decision.
+            build_tokens_per_month: number "tokens/month" [0.0, HUGE], default NONE, typical [1e12, 4e15], Estimate "DeepSeek 23e12 (February 2025), OpenAI 260e12 (October 2025), Google 3,200e12 (May 2026); firms count differently";
+            /// Share of the cost of tokens which pays for merchant chips; the rest is power, building, network and staff.
+            inference_accelerator_share: number "1" [0.0, 1.0], default 1.0, typical [0.35, 0.6], Definition "all of it: chips in 0.39 of a data center's capital (Bernstein 2025), servers in 0.59 of its yearly cost (Epoch AI 2026)";
+            /// Tokens a month beyond which growth stops.
+            build_demand_cap_tokens_per_month: number "tokens/month" [0.0, INFINITE], default INFINITE, typical [1e13, 1e17], Definition "no cap";
+        }
+        choices {}
+        reads { serve_usd_per_mtok build_performance_ratio chip_price_usd }
+        outputs {
+            /// Demand at the decision, in own units bought a year.
+            build_units_per_year: "1/year" [0.0, HUGE];
+            /// Demand beyond which growth stops.
+            build_demand_cap_units_per_year: "1/year" [0.0, INFINITE], default INFINITE, "no cap";
+        }
+        summaries {}
+        statuses {}
+        equations(x, given) {
+            let chip_usd_per_token = x.serve_usd_per_mtok * x.inference_accelerator_share / TOKENS_PER_MTOK;
+            let units_per_token = chip_usd_per_token / (x.build_performance_ratio * x.chip_price_usd);
+            let units_a_year = units_per_token * MONTHS_PER_YEAR;
+            let build_units_per_year = given.build_units_per_year(x.build_tokens_per_month * units_a_year);
+            let capped = x.build_demand_cap_tokens_per_month.lt(N::of(INFINITE));
+            let cap_units = N::select(capped, x.build_demand_cap_tokens_per_month, N::one()) * units_a_year;
+            let build_demand_cap_units_per_year =
+                given.build_demand_cap_units_per_year(N::select(capped, cap_units, N::of(INFINITE)));
+            Outputs { build_units_per_year, build_demand_cap_units_per_year }
         }
     }
 }

@@ -1,19 +1,46 @@
 //! The economic models, one a file, and their registry: adding a model is its file and one row here.
 
 pub mod build;
+pub mod build_dual;
+pub mod cadence;
 pub mod decision;
 pub mod decline;
 pub mod demand;
 pub mod die;
 pub mod die_shape;
+pub mod expansion;
+pub mod expansion_threshold;
+pub mod fleet;
+pub mod fleet_cost;
+pub mod fleet_decline;
+pub mod fleet_steady;
+pub mod flexibility;
+pub mod flexibility_constant_price;
+pub mod inference;
+pub mod lab;
+pub mod lab_generations;
+pub mod lab_shares;
+pub mod leverage;
+pub mod leverage_beside;
 pub mod llm;
+pub mod own_cost;
 pub mod package;
 pub mod programme;
+pub mod scaling;
+pub mod scaling_size;
+pub mod scaling_tokens;
 pub mod serving;
 pub mod serving_cost;
 pub mod serving_engine;
 pub mod serving_format;
 pub mod serving_search;
+pub mod specialization;
+pub mod speed;
+pub mod speed_labor;
+pub mod speed_observed;
+pub mod speed_response;
+pub mod speed_revenue;
+pub mod speed_share;
 pub mod training;
 pub mod training_dates;
 
@@ -60,6 +87,13 @@ pub const MODELS: &[Entry] = &[
     entry::<serving_search::ServingSearch>(),
     entry::<serving::Serving>(),
     entry::<serving_cost::ServingCost>(),
+    entry::<scaling::coefficients::ScalingCoefficients>(),
+    entry::<scaling::prices::ScalingPrices>(),
+    entry::<scaling_tokens::by_loss::TokensByLoss>(),
+    entry::<scaling_tokens::by_flop::TokensByFlop>(),
+    entry::<scaling_size::by_loss::ScalingByLoss>(),
+    entry::<scaling_size::by_flop::ScalingByFlop>(),
+    entry::<scaling::Scaling>(),
     entry::<training_dates::TrainingDates>(),
     entry::<training::Training>(),
     entry::<die_shape::DieShape>(),
@@ -67,12 +101,79 @@ pub const MODELS: &[Entry] = &[
     entry::<package::Package>(),
     entry::<programme::Programme>(),
     entry::<demand::by_spend::DemandBySpend>(),
+    entry::<demand::by_tokens::DemandByTokens>(),
     entry::<demand::by_ratio::DemandByRatio>(),
     entry::<demand::Demand>(),
+    entry::<inference::Inference>(),
     entry::<build::Build>(),
-    entry::<decision::BuildOrBuy>(),
+    entry::<build_dual::BuildDual>(),
+    entry::<own_cost::OwnCost>(),
+    entry::<leverage::Leverage>(),
+    entry::<leverage_beside::LeverageBeside>(),
+    entry::<decision::dual::Dual>(),
+    entry::<decision::four_ways::FourWays>(),
+    entry::<decision::or_threaten::BuildBuyOrThreaten>(),
+    entry::<decision::or_both::BuildBuyOrBoth>(),
+    entry::<decision::build_or_buy::BuildOrBuy>(),
     entry::<decline::Decline>(),
+    entry::<expansion_threshold::by_build::ExpansionByBuild>(),
+    entry::<expansion_threshold::by_delay::ExpansionByDelay>(),
+    entry::<expansion::Expansion>(),
+    entry::<speed_observed::price::SpeedFromPrice>(),
+    entry::<speed_observed::delay::SpeedFromDelay>(),
+    entry::<speed_observed::cost::SpeedFromCost>(),
+    entry::<speed::Speed>(),
+    entry::<speed_response::SpeedResponse>(),
+    entry::<speed_revenue::SpeedRevenue>(),
+    entry::<speed_labor::SpeedLabor>(),
+    entry::<speed_share::SpeedShare>(),
+    entry::<cadence::Cadence>(),
+    entry::<specialization::Specialization>(),
+    entry::<flexibility::Flexibility>(),
+    entry::<flexibility_constant_price::FlexibilityConstantPrice>(),
+    entry::<lab_shares::tokens::LabTokens>(),
+    entry::<lab_shares::LabShares>(),
+    entry::<lab::Lab>(),
+    entry::<lab_generations::LabGenerations>(),
+    entry::<fleet_cost::FleetCost>(),
+    entry::<fleet_decline::FleetDecline>(),
+    entry::<fleet::Fleet>(),
+    entry::<fleet_steady::FleetSteady>(),
 ];
 
 /// Variables that several models may compute, the first that can.
-pub const ALTERNATIVES: &[&str] = &["build_units_per_year"];
+pub const ALTERNATIVES: &[&str] = &[
+    "build_units_per_year",
+    "decision",
+    "decision_margin_usd",
+    "decision_runner_up",
+    "expansion_threshold_usd",
+    "lifetime_inference_usd",
+    "llm_active_params",
+    "llm_params",
+    "train_tokens",
+];
+
+/// The model that CONTRIBUTING.md shows.
+#[cfg(test)]
+#[path = "../../tests/fixtures/example_model.rs"]
+#[allow(dead_code, reason = "its outputs are stored, but it is in no plan")]
+mod example;
+
+#[cfg(test)]
+mod tests {
+    use super::{MODELS, entry, example::Rented};
+    use crate::plan::Registry;
+    use crate::trial::evaluate;
+
+    #[test]
+    fn the_example_of_a_model_works_as_shown() {
+        let guide = include_str!("../../CONTRIBUTING.md");
+        assert!(guide.contains(include_str!("../../tests/fixtures/example_model.rs")), "CONTRIBUTING.md shows another");
+        let answers = evaluate::<Rented>(&[("train_chip_hours", 1e6), ("rented_usd_per_hour", 2.5)], &[]);
+        assert_eq!(answers["rented_cost_usd"].to_bits(), 2.5e6_f64.to_bits());
+        // Its row in the registry: names, units and wiring are checked there.
+        let registry = Registry::new([MODELS, &[entry::<Rented>()]].concat().leak());
+        assert!(registry.ids.contains_key("rented_cost_usd"));
+    }
+}

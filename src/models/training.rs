@@ -14,14 +14,13 @@
 //! the hour for everything, network and power included.
 
 use crate::finance::{HOURS_PER_YEAR, capital_recovery_factor};
+use crate::flop::TRAINING_FLOP;
 use crate::variable::{HUGE, NONE, choices, model};
 use std::f64::consts::LN_10;
 
 const SECONDS_PER_HOUR: f64 = 3600.0;
 const HOURS_PER_DAY: f64 = 24.0;
 const WATTS_PER_KILOWATT: f64 = 1000.0;
-/// Multiply-adds of a forward and a backward pass, per parameter and token: 2 + 4.
-const FLOP_PER_PARAM_AND_TOKEN: f64 = 6.0;
 
 choices!(
     /// How the price of the hardware is spread over its life.
@@ -119,7 +118,7 @@ model! {
             Precision::Fp8 => x.train_chip_flop_per_s_fp8,
             Precision::Fp4 => x.train_chip_flop_per_s_fp4,
         });
-        let train_flop = given.train_flop(x.llm_active_params * x.train_tokens * FLOP_PER_PARAM_AND_TOKEN);
+        let train_flop = given.train_flop(x.llm_active_params * x.train_tokens * TRAINING_FLOP);
         let train_chip_hours = given.train_chip_hours(train_flop / (train_chip_flop_per_s * x.train_mfu) / SECONDS_PER_HOUR);
         let train_days = given.train_days(train_chip_hours / x.train_chips / HOURS_PER_DAY);
 

@@ -3,9 +3,9 @@
 use super::Invalid;
 use super::curve::{Curve, Finder};
 use super::distribution::{Between, Distribution};
-use super::normal::{Tails, score, tails};
 use super::special::{Piece, ScoreTable, Shape};
 use crate::math::{Bits, ln};
+use crate::normal::{Tails, score, tails};
 use crate::number::{LANES, Pack, Positions};
 use fearless_simd::Simd;
 

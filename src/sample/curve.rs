@@ -1,7 +1,7 @@
 //! Quantile functions given by points: which step or piece a probability falls into, and the curve through it.
 
 use super::distribution::Between;
-use super::normal::Tails;
+use crate::normal::Tails;
 
 /// Finds the last of a list of rising starts, the first of them 0, that a probability has reached.
 #[derive(Clone, Debug)]

@@ -2,9 +2,9 @@
 
 use super::Invalid;
 use super::curve::Curve;
-use super::normal::{Tails, score, tails};
 use super::special::{SHAPES, Shape};
 use crate::math::{exp, ln};
+use crate::normal::{Tails, score, tails};
 
 /// What a column follows before it is cut to its bounds.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,11 +9,11 @@ mod curve;
 pub mod distribution;
 mod joe_kuo;
 mod latin;
-mod normal;
 mod philox;
 mod sobol;
 mod special;
 
+use crate::normal::{Tails, score};
 use crate::number::LANES;
 pub use column::Column;
 use column::{Given, Rows};
@@ -23,7 +23,6 @@ use fearless_simd::Level;
 #[cfg(not(debug_assertions))]
 use fearless_simd::{Simd, dispatch};
 use latin::Strata;
-use normal::{Tails, score};
 use philox::{Use, unit};
 use sobol::Dimension;
 use std::fmt;

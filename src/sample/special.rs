@@ -2,8 +2,8 @@
 //!
 //! Once for a column, in plain `f64`: what is drawn reads a table made from here.
 
-use super::normal::{Tails, density, tails};
 use crate::math::{exp, ln, ln_1p};
+use crate::normal::{Tails, density, tails};
 
 /// The smallest and the largest shape. Below a tenth the quantiles of rare rows leave the range of a `f64`; beyond a million
 /// the incomplete functions take many thousands of terms, and a normal distribution is as good.

@@ -342,6 +342,9 @@ def evaluate(row: Row) -> Result:
     )
 
     units, units_scale, units_range = breakeven_units(row, month, share, nre)
+    if row.get("build_breakeven_units_per_year") is not None:
+        units = units_scale = float(row["build_breakeven_units_per_year"])
+        units_range = (units, units)
     if units_range[0] != units_range[1]:
         ranges["build_breakeven_units_per_year"] = units_range
     breakeven_inference = math.inf if math.isinf(units) else float(lifetime_inference_usd(row, units))
@@ -424,3 +427,36 @@ def breakeven_units(row: Row, month: Flow, share: Vector, nre: float) -> tuple[f
         return math.inf, 1.0, (min(first, math.inf), math.inf)
     left = np.sum(gross[bends >= first])
     return first, float(first * (1 + left / abs(slope))), (first, last)
+
+
+def dual(row: Row) -> Result:
+    """Saving and displaced spend with own units capped at a share of the work they can do.
+
+    The flows of building with that share of the addressable work; what is lost against building is taken off its saving
+    and displaced spend, which the row gives. Source: definition.
+    """
+    launch = LaunchLaw(
+        row["programme_planned_months"],
+        row["respin_months"],
+        row["first_silicon_probability"],
+        row["later_silicon_probability"],
+        int(row["programme_overrun_shape"]),
+        row["programme_overrun_months"],
+    )
+    cells = launch_cells(launch)
+    share = working_share(cells, row["build_ramp_months"], row["build_life_months"])
+    whole = flow(row)
+    part = flow(
+        {**row, "build_addressable_share": Real(row["build_addressable_share"]) * Real(row["build_dual_share"])}
+    )
+    out: Result = {"_scale": {}, "_range": {}}
+    for name, free, lost, gross in (
+        ("build_dual_saving_usd", "lifetime_saving_usd", whole.saving - part.saving, whole.gross),
+        ("build_dual_displaced_usd", "build_displaced_usd", whole.displaced - part.displaced, whole.displaced),
+    ):
+        value = Real(row[free]) - np.sum(lost * share)
+        if name == "build_dual_displaced_usd":
+            value = max(value, Real(0))
+        out[name] = float(value) if row.get(name) is None else float(row[name])
+        out["_scale"][name] = float(abs(Real(row[free])) + np.sum(gross * share))
+    return out

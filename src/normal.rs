@@ -1,6 +1,6 @@
 //! The normal distribution: from a probability to the score, and from a score to the probabilities on either side.
 
-use crate::math::Bits;
+use crate::number::Number;
 
 /// An outcome's probability of being at most what it is, and of being more. They add up to 1; the smaller is exact to a few
 /// units in the last place, which neither alone would be at both ends.
@@ -11,7 +11,7 @@ pub struct Tails<N> {
 }
 
 #[inline(always)]
-fn polynomial<N: Bits, const K: usize>(x: N, ascending: &[f64; K]) -> N {
+fn polynomial<N: Number, const K: usize>(x: N, ascending: &[f64; K]) -> N {
     let mut y = N::of(ascending[K - 1]);
     let mut k = K - 1;
     while k > 0 {
@@ -25,7 +25,7 @@ fn polynomial<N: Bits, const K: usize>(x: N, ascending: &[f64; K]) -> N {
 ///
 /// M. J. Wichura, Algorithm AS 241, routine PPND16, Appl. Stat. 37 (1988) 477-484.
 #[inline(always)]
-pub fn score<N: Bits>(tails: Tails<N>) -> N {
+pub fn score<N: Number>(tails: Tails<N>) -> N {
     const CENTRAL: f64 = 0.425;
     const NEAR: f64 = 5.0;
     const A: [f64; 8] = [
@@ -111,7 +111,7 @@ pub fn score<N: Bits>(tails: Tails<N>) -> N {
 /// W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969) 631-637, in the form for the
 /// normal distribution of Algorithm 715, ACM Trans. Math. Softw. 19 (1993) 22-32.
 #[inline(always)]
-pub fn tails<N: Bits>(score: N) -> Tails<N> {
+pub fn tails<N: Number>(score: N) -> Tails<N> {
     const CENTRAL: f64 = 0.674_489_75;
     const NEAR: f64 = 5.656_854_249_492_381; // √32
     const INVERSE_ROOT_TWO_PI: f64 = 0.398_942_280_401_432_7;
