@@ -4,7 +4,6 @@
 //! code. Rows of one pattern run together; where there is only one pattern, columns are read and outputs written in place.
 
 use crate::gradient::{self, Downstream};
-use crate::models::MODELS;
 use crate::number::{LANES, Pack};
 use crate::plan::{Known, Plan, Registered, Source, Step, Unanswerable, VariableId, registry};
 use crate::solve::{self, Search};
@@ -289,6 +288,11 @@ pub enum KeyCodes {
 }
 
 impl Key {
+    /// What the entry of a row says of a variable.
+    pub fn value(&self, id: VariableId, row: usize) -> Option<f64> {
+        let code = self.code(row)?;
+        self.fields.iter().find(|field| field.0 == id).map(|field| field.1[code]).filter(|value| !value.is_nan())
+    }
     fn code(&self, row: usize) -> Option<usize> {
         match &self.codes {
             KeyCodes::All(code) => Some(*code),
@@ -544,7 +548,7 @@ impl Request {
     }
 
     /// Where a supplied variable's values are.
-    fn supply(&self, id: VariableId, pattern: &Pattern) -> Supply {
+    pub fn supply(&self, id: VariableId, pattern: &Pattern) -> Supply {
         if pattern.columns.contains(&id) {
             return Supply::Column(self.columns[&id].values);
         }
@@ -1152,82 +1156,4 @@ fn task(
         from += count;
     }
     found
-}
-
-/// For each variable involved, where its values come from and for how many rows.
-#[derive(Debug)]
-pub struct Resolved {
-    pub variable: VariableId,
-    pub from: From,
-    pub rows: usize,
-    /// NaN unless the same on all these rows.
-    pub value: f64,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum From {
-    Column,
-    Assumption,
-    Entry(usize),
-    Model(&'static str),
-    Default,
-    Missing(String),
-}
-
-/// Where every value comes from.
-///
-/// # Errors
-/// Where memory is short.
-pub fn resolve(request: &Request) -> Result<Vec<Resolved>, Stopped> {
-    let Patterns { patterns, .. } = request.patterns()?;
-    let registry = registry();
-    let mut resolved: Vec<Resolved> = Vec::new();
-    for pattern in &patterns {
-        let mut add = |variable: VariableId, from: From, value: f64| {
-            let same = resolved.iter_mut().find(|r| {
-                r.variable == variable
-                    && r.from == from
-                    && (r.value.to_bits() == value.to_bits() || r.value.is_nan() == value.is_nan() && r.value.is_nan())
-            });
-            match same {
-                Some(known) => known.rows += pattern.count,
-                None => resolved.push(Resolved { variable, from, rows: pattern.count, value }),
-            }
-        };
-        let plan = match Plan::new(&pattern.known, &request.outputs) {
-            Ok(plan) => plan,
-            Err(why) => {
-                let (Unanswerable::Unknown { output, .. } | Unanswerable::Cycle { output, .. }) = &why;
-                add(*output, From::Missing(why.text(registry)), f64::NAN);
-                continue;
-            }
-        };
-        let mut sources: BTreeMap<VariableId, Source> =
-            plan.sources.iter().map(|(id, source)| (*id, *source)).collect();
-        for step in &plan.steps {
-            for &choice in &registry.models[step.model].choices {
-                let supplied = pattern.columns.contains(&choice) || request.assumptions.contains_key(&choice);
-                sources.insert(choice, if supplied { Source::Supplied } else { Source::Default });
-            }
-        }
-        for (id, source) in sources {
-            match source {
-                Source::Model(model, _) => add(id, From::Model(MODELS[model].name), f64::NAN),
-                Source::Default => add(id, From::Default, registry.variables[id].default),
-                Source::Supplied => match request.supply(id, pattern) {
-                    Supply::Column(_) => add(id, From::Column, f64::NAN),
-                    Supply::Entry(key, _) => add(id, From::Entry(key), f64::NAN),
-                    Supply::Constant(value) if request.assumptions.contains_key(&id) => {
-                        add(id, From::Assumption, value);
-                    }
-                    Supply::Constant(value) => {
-                        let key =
-                            pattern.keys.iter().copied().find(|k| request.keys[*k].fields.iter().any(|f| f.0 == id));
-                        add(id, key.map_or(From::Default, From::Entry), value);
-                    }
-                },
-            }
-        }
-    }
-    Ok(resolved)
 }

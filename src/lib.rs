@@ -1,11 +1,15 @@
 //! tapeout: the economics of AI compute, for millions of scenarios at once.
 
+pub mod algebra;
 pub mod defects;
 pub mod engine;
+pub mod explain;
 pub mod finance;
 pub mod flop;
+pub mod gemm;
 pub mod gradient;
 pub mod launch;
+pub mod layer;
 pub mod market;
 pub mod math;
 pub mod models;

@@ -65,6 +65,11 @@ pub trait Number:
     fn floor(self) -> Self;
     /// The value alone, as a constant: its derivative is 0.
     fn constant(self) -> Self;
+    /// The value under the name of a model's output, whose place comes after the inputs': for tracing what is read.
+    #[inline(always)]
+    fn named(self, _place: usize) -> Self {
+        self
+    }
     fn save(self) -> Self::Slot;
     fn restore(slot: Self::Slot) -> Self;
     /// Each row's value as a position in a table, cut at 0.
@@ -552,39 +557,52 @@ impl<N: Number> Number for Dual<N> {
     }
 }
 
-/// Which inputs a value was made from, as a set of bits. Loops run once: what is read does not change with the month.
+/// What a value was made from, as sets of bits: a model's inputs, then its outputs. Loops run once: what is read does not
+/// change with the month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs(pub u128);
+pub struct Needs {
+    /// Inputs and given outputs, through everything on the way.
+    pub all: u128,
+    /// The same as far back as the next output: a value that has an output's name stands for itself.
+    pub line: u128,
+    /// What an output's own line reads: `line` before the value had the name.
+    pub unnamed: u128,
+}
+
+impl Needs {
+    pub const NOTHING: Needs = Needs { all: 0, line: 0, unnamed: 0 };
+    /// The input or given output of a place.
+    pub fn of_place(place: usize) -> Needs {
+        Needs { all: 1 << place, line: 1 << place, unnamed: 1 << place }
+    }
+    /// What is made of two values has read both.
+    fn join(self, other: Needs) -> Needs {
+        let line = self.line | other.line;
+        Needs { all: self.all | other.all, line, unnamed: line }
+    }
+    fn alone(self) -> Needs {
+        self.join(Needs::NOTHING)
+    }
+}
 
 macro_rules! join { ($($trait:ident $name:ident),*) => { $(
     impl $trait for Needs {
         type Output = Needs;
-        #[expect(clippy::suspicious_arithmetic_impl, reason = "whatever is done with two values, both were read")]
-        fn $name(self, other: Needs) -> Needs { Needs(self.0 | other.0) }
-    }
-    impl $trait<f64> for Needs {
-        type Output = Needs;
-        fn $name(self, _: f64) -> Needs { self }
+        fn $name(self, other: Needs) -> Needs { self.join(other) }
     }
 )* } }
-join!(Add add, Sub sub, Mul mul, Div div);
+join!(Add add, Sub sub, Mul mul, Div div, BitAnd bitand, BitOr bitor);
+macro_rules! join_number { ($($trait:ident $name:ident),*) => { $(
+    impl $trait<f64> for Needs {
+        type Output = Needs;
+        fn $name(self, _: f64) -> Needs { self.alone() }
+    }
+)* } }
+join_number!(Add add, Sub sub, Mul mul, Div div);
 impl Neg for Needs {
     type Output = Needs;
     fn neg(self) -> Needs {
-        self
-    }
-}
-impl BitAnd for Needs {
-    type Output = Needs;
-    #[expect(clippy::suspicious_arithmetic_impl, reason = "whatever is done with two values, both were read")]
-    fn bitand(self, other: Needs) -> Needs {
-        Needs(self.0 | other.0)
-    }
-}
-impl BitOr for Needs {
-    type Output = Needs;
-    fn bitor(self, other: Needs) -> Needs {
-        Needs(self.0 | other.0)
+        self.alone()
     }
 }
 impl Number for Needs {
@@ -592,7 +610,10 @@ impl Number for Needs {
     type Slot = Needs;
     const ROWS: usize = 1;
     fn of(_: f64) -> Needs {
-        Needs(0)
+        Needs::NOTHING
+    }
+    fn named(self, place: usize) -> Needs {
+        Needs { all: self.all, line: 1 << place, unnamed: self.line }
     }
     fn lt(self, other: Needs) -> Needs {
         self | other
@@ -616,28 +637,28 @@ impl Number for Needs {
         1.0
     }
     fn sqrt(self) -> Needs {
-        self
+        self.alone()
     }
     fn exp(self) -> Needs {
-        self
+        self.alone()
     }
     fn ln(self) -> Needs {
-        self
+        self.alone()
     }
     fn pow(self, exponent: Needs) -> Needs {
         self | exponent
     }
     fn exp_m1(self) -> Needs {
-        self
+        self.alone()
     }
     fn ln_1p(self) -> Needs {
-        self
+        self.alone()
     }
     fn floor(self) -> Needs {
-        self
+        self.alone()
     }
     fn constant(self) -> Needs {
-        self
+        self.alone()
     }
     fn save(self) -> Needs {
         self
@@ -652,6 +673,6 @@ impl Number for Needs {
         *to = *from;
     }
     fn pick(table: &[Needs], _: &Positions, _: impl Fn(usize) -> usize) -> Needs {
-        table.iter().fold(Needs(0), |all, slot| all | *slot)
+        table.iter().fold(Needs::NOTHING, |all, slot| all | *slot)
     }
 }

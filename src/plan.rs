@@ -7,7 +7,7 @@
 use crate::models::{ALTERNATIVES, Entry, MODELS};
 use crate::variable::{Kind, Role, Variable};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub type VariableId = usize;
 
@@ -138,6 +138,21 @@ pub struct Known {
     pub choices: Vec<(VariableId, u8)>,
 }
 
+impl Known {
+    /// The values of a model's choices.
+    #[must_use]
+    pub fn choices_of(&self, model: usize) -> Vec<u8> {
+        let value = |id: &VariableId| self.choices.iter().find(|choice| choice.0 == *id).map_or(0, |choice| choice.1);
+        registry().models[model].choices.iter().map(value).collect()
+    }
+    /// Bits of a model's outputs that are supplied.
+    #[must_use]
+    pub fn given_of(&self, model: usize) -> u64 {
+        let outputs = &registry().models[model].outputs;
+        outputs.iter().enumerate().map(|(o, id)| u64::from(self.supplied.contains(id)) << o).sum()
+    }
+}
+
 /// Where a variable's value comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Source {
@@ -204,28 +219,46 @@ impl Unanswerable {
     }
 }
 
+/// What an output reads: through everything on the way, and its own line alone.
+#[derive(Clone, Default)]
+struct Traced {
+    all: Vec<VariableId>,
+    line: Vec<VariableId>,
+}
+
 /// What each output of a model reads, with given outputs as cuts. Traced once for each pattern of givens and choices.
-fn needs(model: usize, given: u64, choices: &[u8]) -> Vec<Vec<VariableId>> {
-    type Traced = HashMap<(usize, u64, Vec<u8>), Vec<Vec<VariableId>>>;
-    static TRACED: OnceLock<Mutex<Traced>> = OnceLock::new();
+fn traced(model: usize, given: u64, choices: &[u8]) -> Arc<[Traced]> {
+    type Known = HashMap<(usize, u64, Vec<u8>), Arc<[Traced]>>;
+    static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
     let registered = &registry().models[model];
     let key = (model, given, choices.to_vec());
-    let mut traced = TRACED.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    traced
+    let mut known = KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    known
         .entry(key)
         .or_insert_with(|| {
             let inputs = registered.inputs.len();
+            let variables = |bits: u128| {
+                (0..inputs + registered.outputs.len())
+                    .filter(|k| bits >> k & 1 == 1)
+                    .map(|k| if k < inputs { registered.inputs[k] } else { registered.outputs[k - inputs] })
+                    .collect()
+            };
             (registered.entry.needs)(given, choices)
                 .into_iter()
-                .map(|bits| {
-                    (0..inputs + registered.outputs.len())
-                        .filter(|k| bits >> k & 1 == 1)
-                        .map(|k| if k < inputs { registered.inputs[k] } else { registered.outputs[k - inputs] })
-                        .collect()
-                })
+                .map(|reads| Traced { all: variables(reads.all), line: variables(reads.line) })
                 .collect()
         })
         .clone()
+}
+
+/// What the line of an output reads: inputs, and outputs of the same model, given or not.
+#[must_use]
+pub fn line(model: usize, given: u64, choices: &[u8], output: usize) -> Vec<VariableId> {
+    traced(model, given, choices)[output].line.clone()
+}
+
+fn needs(model: usize, given: u64, choices: &[u8], output: usize) -> Vec<VariableId> {
+    traced(model, given, choices)[output].all.clone()
 }
 
 /// A variable's ways of being computed: for each provider what it reads.
@@ -364,14 +397,8 @@ impl Plan {
     pub fn new(known: &Known, outputs: &[VariableId]) -> Result<Plan, Unanswerable> {
         let registry = registry();
         let reach = registry.reach(outputs);
-        let choice_of: HashMap<VariableId, u8> = known.choices.iter().copied().collect();
-        let choices_of = |model: usize| -> Vec<u8> {
-            registry.models[model].choices.iter().map(|id| choice_of.get(id).copied().unwrap_or(0)).collect()
-        };
-        let given_of = |model: usize| -> u64 {
-            let outputs = &registry.models[model].outputs;
-            outputs.iter().enumerate().map(|(o, id)| u64::from(known.supplied.contains(id)) << o).sum()
-        };
+        let choices_of = |model: usize| known.choices_of(model);
+        let given_of = |model: usize| known.given_of(model);
 
         let mut ways = Ways { needs: HashMap::new(), defaults: HashSet::new() };
         for &id in &reach {
@@ -381,7 +408,7 @@ impl Plan {
                 ways.defaults.insert(id);
             }
             for &(model, output) in &registry.providers[id] {
-                let reads = needs(model, given_of(model), &choices_of(model)).swap_remove(output);
+                let reads = needs(model, given_of(model), &choices_of(model), output);
                 ways.needs.entry(id).or_default().push((model, output, reads));
             }
         }
@@ -405,7 +432,7 @@ impl Plan {
             let Some(&Source::Model(model, output)) = sources.get(&id) else { continue };
             let given = given_of(model);
             let choices = choices_of(model);
-            let reads = needs(model, given, &choices).swap_remove(output);
+            let reads = needs(model, given, &choices, output);
             let after = reads.iter().filter_map(|need| computed_by.get(need)).map(|step| step + 1).max().unwrap_or(0);
             let runs = steps.iter().enumerate().position(|(s, step)| s >= after && step.model == model);
             let step = runs.unwrap_or_else(|| {

@@ -6,7 +6,7 @@ use crate::engine::{self, Answer, Column, Element, Key, KeyCodes, Request, Setti
 use crate::plan::{VariableId, registry};
 use crate::sample::{self, Between, Copula, Correlation, Design, Distribution, Invalid, Sample};
 use crate::variable::{Kind, Role};
-use crate::{finance, gradient, launch, settings, solve, summary};
+use crate::{algebra, explain, finance, gradient, launch, settings, solve, summary};
 use numpy::{PyArray1, PyArrayDescrMethods, PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyException, PyMemoryError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -110,6 +110,18 @@ fn internal(panic: &(dyn std::any::Any + Send)) -> PyErr {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("unknown");
     InternalError::new_err(format!("a mistake in tapeout, please report it: {text}"))
+}
+
+/// An origin and what more there is to say of it.
+fn told(from: explain::From) -> (&'static str, String) {
+    match from {
+        explain::From::Column => ("column", String::new()),
+        explain::From::Assumption => ("assumption", String::new()),
+        explain::From::Entry(key) => ("catalog", key.to_string()),
+        explain::From::Model(name) => ("model", name.to_owned()),
+        explain::From::Default => ("default", String::new()),
+        explain::From::Missing(why) => ("missing", why),
+    }
 }
 
 /// Runs on the pool with the interpreter released, looking for Ctrl-C meanwhile.
@@ -500,22 +512,78 @@ mod core {
     ) -> PyResult<Vec<(String, String, String, usize, f64)>> {
         let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
         let resolved =
-            catch_unwind(AssertUnwindSafe(|| engine::resolve(&request))).map_err(|panic| internal(&*panic))?;
+            catch_unwind(AssertUnwindSafe(|| explain::resolve(&request))).map_err(|panic| internal(&*panic))?;
         Ok(resolved
             .map_err(stopped)?
             .into_iter()
             .map(|line| {
-                let (from, detail) = match line.from {
-                    engine::From::Column => ("column", String::new()),
-                    engine::From::Assumption => ("assumption", String::new()),
-                    engine::From::Entry(key) => ("catalog", key.to_string()),
-                    engine::From::Model(name) => ("model", name.to_owned()),
-                    engine::From::Default => ("default", String::new()),
-                    engine::From::Missing(why) => ("missing", why),
-                };
+                let (from, detail) = told(line.from);
                 (registry().variables[line.variable].name.to_owned(), from.to_owned(), detail, line.rows, line.value)
             })
             .collect())
+    }
+
+    /// The variables behind an output on one row, from the output on; see `tapeout.explain`.
+    #[pyfunction]
+    #[pyo3(name = "explain")]
+    fn explain_row<'py>(
+        py: Python<'py>,
+        rows: usize,
+        columns: HashMap<String, NullableArray<'py>>,
+        assumptions: HashMap<String, f64>,
+        keys: Vec<KeyArgument<'py>>,
+        outputs: Vec<String>,
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        if rows != 1 || outputs.len() != 1 {
+            return Err(PyValueError::new_err("one row and one output are wanted"));
+        }
+        let request = request(rows, &columns, &assumptions, &keys, &outputs)?;
+        let found = on_pool(py, |stop| explain::explain(&request, &settings::current(), stop))?.map_err(stopped)?;
+        let registry = registry();
+        let name = |id: &VariableId| registry.variables[*id].name;
+        let nodes = found.map_err(|why| PyValueError::new_err(why.text(registry)))?;
+        let dictionary = |node: explain::Node| {
+            let line = PyDict::new(py);
+            let (from, detail) = told(node.from);
+            line.set_item("variable", name(&node.variable))?;
+            line.set_item("origin", from)?;
+            line.set_item("detail", detail)?;
+            line.set_item("value", (!node.value.is_nan()).then_some(node.value))?;
+            line.set_item("reads", node.reads.iter().map(name).collect::<Vec<_>>())?;
+            let equation = node.equation.unwrap_or_default();
+            line.set_item("in_header", from == "model" && equation.is_in_header())?;
+            line.set_item("equation", equation.text)?;
+            line.set_item("local", equation.local)?;
+            let functions =
+                equation.functions.into_iter().map(|said| (said.function, said.says, said.file, said.header));
+            line.set_item("functions", functions.collect::<Vec<_>>())?;
+            Ok(line)
+        };
+        nodes.into_iter().map(dictionary).collect()
+    }
+
+    /// For each model its file, what that says of itself and the equations there; and (output, equation, what has a name in
+    /// the model only) of its outputs.
+    #[pyfunction]
+    fn equations() -> Vec<(String, String, String, String, Vec<(String, String, Vec<(String, String)>)>)> {
+        crate::models::MODELS
+            .iter()
+            .map(|model| {
+                let (header, block) = algebra::header(model);
+                let mut lines = algebra::equations(model, &algebra::ANYWHERE);
+                let outputs = model.outputs.iter().map(|output| {
+                    let line = lines.remove(output.name).unwrap_or_default();
+                    (output.name.to_owned(), line.text, line.local)
+                });
+                (model.name.to_owned(), model.file.replace('\\', "/"), header, block, outputs.collect())
+            })
+            .collect()
+    }
+
+    /// What files say of themselves whose equations several models share.
+    #[pyfunction]
+    fn shared_equations() -> Vec<(String, String)> {
+        algebra::shared_headers()
     }
 
     /// Every declared variable as a dictionary.

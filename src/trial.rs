@@ -81,7 +81,7 @@ pub fn evaluate<M: Model>(values: &[(&str, f64)], choices_by_name: &[(&str, &str
     };
     let found = outputs::<M, f64>(case, |name| value(case, name));
     let answer = |k: usize| {
-        let missing = missing(reads[k]);
+        let missing = missing(reads[k].all);
         (M::OUTPUTS[k].name, if missing.is_empty() { Ok(found[k]) } else { Err(missing.join(", ")) })
     };
     Answers((0..M::OUTPUTS.len()).map(answer).collect())

@@ -166,6 +166,11 @@ pub(crate) use choices;
 /// What the engine needs of a model; `model!` writes every item of it.
 pub trait Model: 'static {
     const NAME: &'static str;
+    /// The path of its file, and the file's text up to its tests.
+    const FILE: &'static str;
+    const PAGE: &'static str;
+    /// The body of `equations` as text, after its names for the inputs and for what is given.
+    const BODY: [&'static str; 3];
     const ABOUT: &'static [&'static str];
     /// Declared here: numbers, then choices.
     const OWNED: &'static [Variable];
@@ -188,15 +193,27 @@ pub trait Model: 'static {
     fn run_dual(values: &Call, derivatives: &Call, rows: usize);
 }
 
-/// For each output, the inputs (low bits) and given outputs (bits from `INPUTS.len()`) it reads.
+/// What an output reads, as bits of inputs (low) and outputs (from `INPUTS.len()` on).
+#[derive(Clone, Copy)]
+pub struct Reads {
+    /// Inputs and given outputs, through everything on the way.
+    pub all: u128,
+    /// What its own line of algebra reads: inputs and other outputs, given or not.
+    pub line: u128,
+}
+
+/// What each output reads.
 #[must_use]
-pub fn needs<M: Model>(given: u64, choices: &[u8]) -> Vec<u128> {
+pub fn needs<M: Model>(given: u64, choices: &[u8]) -> Vec<Reads> {
     use crate::number::Needs;
     let inputs = M::INPUTS.len();
-    let found = RefCell::new(vec![0; M::OUTPUTS.len()]);
-    let x = M::load(|k| Needs(1 << k), choices);
-    let g = M::load_given(|k| (given >> k & 1 == 1).then_some(Needs(1 << (inputs + k))), u64::MAX);
-    M::store(M::equations(x, g), |k, needs| found.borrow_mut()[k] = needs.0);
+    let found = RefCell::new(vec![Reads { all: 0, line: 0 }; M::OUTPUTS.len()]);
+    let x = M::load(Needs::of_place, choices);
+    let g = M::load_given(|k| (given >> k & 1 == 1).then_some(Needs::of_place(inputs + k)), u64::MAX);
+    M::store(M::equations(x, g), |k, needs| {
+        let line = if needs.line == 1 << (inputs + k) { needs.unnamed } else { needs.line };
+        found.borrow_mut()[k] = Reads { all: needs.all, line };
+    });
     found.into_inner()
 }
 
@@ -245,16 +262,25 @@ macro_rules! model {
             pub wanted: Wanted,
             pub marker: std::marker::PhantomData<N>,
         }
+        /// The outputs' places.
+        #[allow(non_camel_case_types, dead_code, reason = "a place has its output's name, and a model may ask for none")]
+        enum Place { $( $output, )* }
         #[allow(dead_code, reason = "a model may read a given output as a field instead")]
-        impl<N> Given<N> {
+        impl<N: $crate::number::Number> Given<N> {
             $( #[inline(always)]
             pub fn $output(self, computed: N) -> N {
-                match self.$output { Some(value) => value, None => computed }
+                match self.$output {
+                    Some(value) => value,
+                    None => computed.named(<$model as $crate::variable::Model>::INPUTS.len() + Place::$output as usize),
+                }
             } )*
         }
         #[allow(unused_assignments, unused_mut, unused_variables, reason = "a model may have none of a kind")]
         impl $crate::variable::Model for $model {
             const NAME: &'static str = $name;
+            const FILE: &'static str = file!();
+            const PAGE: &'static str = $crate::algebra::page!(concat!(env!("CARGO_MANIFEST_DIR"), "/", file!()));
+            const BODY: [&'static str; 3] = [stringify!($x), stringify!($given), stringify!($body)];
             const ABOUT: &'static [&'static str] = &[$($about),+];
             const OWNED: &'static [$crate::variable::Variable] = &[
                 $( $crate::variable::Variable {

@@ -30,6 +30,24 @@ VARIABLES: dict[str, dict[str, tuple[str, float, float]]] = {
         "tdp_w": ("W", 50, 5000),
         "price_usd": ("USD", 500, 200_000),
         "rent_usd_per_hour": ("USD/h", 0.05, 50),
+        "gemm_units": ("1", 1, 1e4),
+        "gemm_tile_elements": ("1", 4096, 131_072),
+        "gemm_wide_tiles": ("1", 0, 1),
+        "gemm_rereads": ("1", 1, 2),
+        **{
+            f"gemm_{name}_{precision}": (unit, low, high)
+            for precision in ("bf16", "fp8")
+            for name, (unit, low, high) in {
+                "peak_share": ("1", 0.5, 1),
+                "launch_s": ("s", 1e-6, 3e-5),
+                "memory_share": ("1", 0.5, 1),
+                "wave_smoothing": ("1", 0, 1),
+                "tile_loss": ("1", 0, 0.5),
+                "prologue_depth": ("1", 0, 500),
+                "half_bandwidth_waves": ("1", 0, 1),
+            }.items()
+        },
+        "gemm_cast_bytes_fp8": ("byte", 0, 20),
     },
     "llms": {
         "llm_params": ("parameter", 1e8, 1e14),

@@ -277,9 +277,12 @@ def test_errors_are_one_line_without_traceback(
 
 
 def test_resolve_says_where_values_come_from(capsys: pytest.CaptureFixture[str]) -> None:
-    ran = Ran(capsys, ("resolve", "--reference", "--outputs", "train_cost_usd", "--assume", "train_precision=fp8"))
+    ran = Ran(
+        capsys,
+        ("resolve", "--reference", "--outputs", "die_cost_usd", "--assume", "die_critical_area_ratio=0.9"),
+    )
     assert ran.code == 0
-    for word in ("column", "assumption", "model training", "425750000"):
+    for word in ("column", "assumption", "model die", "19500"):
         assert word in ran.out
 
 

@@ -108,8 +108,32 @@ FLEET: Row = {
     "fleet_power_limited": True,
     "fleet_age_months": 18,
 }
+# A chip's matrix kernels, a multiplication and a step.
+KERNELS: Row = {
+    "chip_flop_per_s_bf16": 312e12,
+    "chip_memory_bytes_per_s": 2039e9,
+    "chip_gemm_units": 108,
+    "chip_gemm_tile_elements": 32768,
+    "chip_gemm_wide_tiles": 1,
+    "chip_gemm_rereads": 3.0,
+    "chip_gemm_peak_share_bf16": 0.84,
+    "chip_gemm_launch_s_bf16": 4.6e-6,
+    "chip_gemm_memory_share_bf16": 0.79,
+    "chip_gemm_wave_smoothing_bf16": 0.5,
+    "chip_gemm_tile_loss_bf16": 0.2,
+    "chip_gemm_prologue_depth_bf16": 140.0,
+    "chip_gemm_half_bandwidth_waves_bf16": 0.1,
+    "gemm_rows": 2305,
+    "gemm_columns": 1536,
+    "gemm_depth": 4098,
+    "gemm_tile_rows": 256,
+    "gemm_tile_columns": 128,
+    "align_tokens": 512,
+    "align_gemm_share": 0.7,
+}
 FULL: Row = {
     **scenarios.reference_row(),
+    **KERNELS,
     **LAB,
     **FLEET,
     "train_precision": "bf16",
@@ -262,7 +286,13 @@ def involved(variant: str, options: tuple[str, ...]) -> dict[str, set[str]]:
 
 
 # What reads a variable and yet does not move: a branch not taken, or a limit not reached, on the reference scenario.
+GEMM_TIMES = {"gemm_s", "gemm_flop_per_s", "gemm_peak_share_reached", "align_s", "align_efficiency"}
+GEMM_TIMES |= {"align_gemm_gain", "align_gain", "align_needed_gemm_share"}
 UNMOVED = {
+    # No other tile comes in by a tenth more, and a tile is there or is not.
+    "gemm_tile_elements": GEMM_TIMES,
+    "gemm_wide_tiles": GEMM_TIMES,
+    "gemm_cast_bytes": GEMM_TIMES,  # 0 in 16 bits, and a tenth more of it
     "programme_fixed_usd": {"build_npv_sd_usd"},  # paid at the decision, whatever the schedule
     "build_npv_usd": {"decision", "decision_runner_up"},  # it pays still
     "serve_start_s": {"serve_reachable_tpot_s"},  # no limit on the first token
@@ -311,8 +341,10 @@ MOVED_BY = {
 }
 # Whole numbers, which move by steps, and what is read off at a whole year.
 STEPS = {
-    name for name in scenarios.declared() if name.endswith(("_count", "_writedown_year")) or "_book_value_share" in name
-}
+    name
+    for name in scenarios.declared()
+    if name.endswith(("_count", "_writedown_year")) or "_book_value_share" in name or name.startswith("align_best_")
+} | {"gemm_waves"}
 
 
 @pytest.mark.parametrize(("model", "name"), computed_numbers(), ids=lambda value: str(value))

@@ -30,6 +30,9 @@ OUTPUTS = {
     "own_cost": ["own_cost"],
     "four_ways": ["four_ways"],
     "decline": ["decline"],
+    "gemm": ["gemm"],
+    "gemm_tiling": ["gemm_tiling"],
+    "alignment": ["alignment"],
     "lab": ["lab"],
     "lab_generations": ["lab_generations"],
     "fleet": ["fleet"],
@@ -44,7 +47,7 @@ LIMITS = {
     "programme_planned_months": (0.0, 130.0),
     "programme_tapeout_months": (0.0, 60.0),
 }
-SLOW = {"die": 131, "build": 203}
+SLOW = {"die": 131, "build": 203, "alignment": 203}
 
 
 def instruction_sets() -> list[str]:

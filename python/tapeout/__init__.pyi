@@ -2,6 +2,7 @@
 
 from ._claims import claims
 from ._compare import compare
+from ._explain import Explanation, explain
 from ._gradient import gradient, kinks
 from ._portfolio import Portfolio, portfolio
 from ._reference import reference
@@ -33,6 +34,7 @@ from .sweep import Summary, Sweep
 
 __all__ = [
     "Distribution",
+    "Explanation",
     "InternalError",
     "InvalidDistribution",
     "InvalidInput",
@@ -46,6 +48,7 @@ __all__ = [
     "compare",
     "empirical",
     "evaluate",
+    "explain",
     "exponential",
     "expr",
     "from_salib",

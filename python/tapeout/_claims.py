@@ -62,6 +62,8 @@ _SURVEY_ROWS = 65_536
 # Rows in which each input alone is drawn anew.
 _REDRAWN_ROWS = 16_384
 _DRIVERS = 3
+# Models that take most of the time of a card that has them.
+_COSTLY = {"build", "alignment"}
 # A threshold search tries this many points, then splits each cell in which the answer changes this often.
 _GRID_POINTS = 257
 _SPLIT_POINTS = 65
@@ -205,7 +207,7 @@ def _counted(card: Card, survey: bool) -> list[Definition]:
     """The definitions counted on a batch.
 
     All of them on the first; on the others the headline and what its own evaluations answer too. The monthly model
-    takes most of the time, and 65,536 rows tell an alternative definition's share to 0.002.
+    and the search for dimensions take most of the time, and 65,536 rows tell an alternative definition's share to 0.002.
     """
 
     def scenarios(definition: Definition) -> set[Scenario]:
@@ -213,7 +215,7 @@ def _counted(card: Card, survey: bool) -> list[Definition]:
         return {card.scenario(definition.name, name.variant) for e in expressions for name in e.names()}
 
     everything = list(card.definitions.values())
-    if survey or "build" not in card.models:
+    if survey or not _COSTLY & set(card.models):
         return everything
     headline = scenarios(card.definitions[card.headline])
     return [definition for definition in everything if scenarios(definition) <= headline]

@@ -1,7 +1,7 @@
 """Arithmetic and conditions in text, such as ``build_npv_usd@fast > 0 and lifetime_saving_usd > 200e6``.
 
 An expression is read by Python's own parser and compiled to a Polars expression node by node; nothing is ever executed
-as Python. Allowed: numbers, names, ``name@variant``, ``+ - * / **``, comparisons, ``and or not``, ``min()``, ``max()``.
+as Python. Allowed: numbers, names, ``name@variant``, ``+ - * / **``, comparisons, ``and or not``, ``min()``, ``max()``, ``floor()``.
 """
 
 from __future__ import annotations
@@ -126,10 +126,12 @@ def _check(node: ast.expr, text: str) -> None:
             if any(isinstance(argument, ast.Starred) for argument in args):
                 raise refuse("min and max take their values one by one")
             operands, wants_condition = args, False
+        case ast.Call(func=ast.Name(id="floor"), args=[argument], keywords=[]) if not isinstance(argument, ast.Starred):
+            operands, wants_condition = [argument], False
         case ast.Call():
-            raise refuse("only min(a, b, ...) and max(a, b, ...) can be called")
+            raise refuse("only min(a, b, ...), max(a, b, ...) and floor(a) can be called")
         case _:
-            raise refuse(f"{type(node).__name__} is not numbers, names, + - * / **, comparisons, and or not, min, max")
+            raise refuse(f"{type(node).__name__} is not numbers, names, + - * / **, comparisons, and or not, min, max, floor")
     for operand in operands:
         _check(operand, text)
         # A name may hold a boolean column, so only what is certain is refused.
@@ -161,6 +163,8 @@ def _compile(node: ast.expr, lookup: Callable[[Name], pl.Expr]) -> pl.Expr:
         case ast.BoolOp(op=op, values=parts):
             conditions = [_compile(part, lookup) for part in parts]
             return _all(conditions) if isinstance(op, ast.And) else reduce(pl.Expr.__or__, conditions)
+        case ast.Call(func=ast.Name(id="floor"), args=[argument]):
+            return _compile(argument, lookup).floor()
         case ast.Call(func=ast.Name(id=function), args=args):
             values = [_compile(argument, lookup) for argument in args]
             # Polars skips nulls in min and max; here an unknown argument makes the result unknown.

@@ -396,6 +396,77 @@ def resolve(
     report.resolved(found)
 
 
+@app.command()
+def explain(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|reference", help="A file of scenarios, or the reference scenario.")
+    ],
+    output: Annotated[str, typer.Argument(help="The number to explain: a variable.")],
+    row: Annotated[int | None, typer.Option(min=0, help="Which scenario, from 0.")] = None,
+    id: Annotated[str | None, typer.Option(metavar="COLUMN=VALUE", help="The scenario that has it.")] = None,
+    depth: Annotated[int | None, typer.Option(min=0, help="How far below the output.")] = None,
+    at_least: Annotated[
+        float, typer.Option("--at-least", min=0.0, help="Only what moves the output by so many per cent per per cent.")
+    ] = 0.0,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flowchart.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, a line a variable; all of them.")] = False,
+    assume: Assume = None,
+    as_of: AsOf = None,
+    catalog: Catalog = None,
+    strict: Strict = True,
+) -> None:
+    """Show the tree behind one number: values, equations and sources, down to the inputs."""
+    import polars as pl
+
+    import tapeout
+    from tapeout import files, report
+
+    if mermaid and csv:
+        raise typer.BadParameter("--mermaid or --csv, one of the two")
+    given, date = _assumptions(assume), _date(as_of)
+    if source == "reference":
+        frame = tapeout.reference()
+    else:
+        _format(Path(source), "FILE")
+        frame = files.read(Path(source))
+    found = tapeout.explain(
+        _one_row(frame, row, id), output, assume=given, catalog=catalog, as_of=date, strict=strict, depth=depth,
+        at_least=at_least,
+    )  # fmt: skip
+    if mermaid:
+        typer.echo(found.mermaid(), nl=False)
+    elif csv:
+        table = found.frame().with_columns(pl.col("read_by").list.join(" "))
+        typer.echo(table.write_csv(), nl=False)
+    else:
+        report.explanation(found)
+
+
+def _one_row(frame: pl.DataFrame, row: int | None, row_id: str | None) -> pl.DataFrame:
+    """The scenario that is meant."""
+    import polars as pl
+
+    from tapeout import InvalidInput
+
+    if row is not None and row_id is not None:
+        raise typer.BadParameter("--row or --id, one of the two")
+    if row_id is not None:
+        column, equals, value = row_id.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--id {row_id}: COLUMN=VALUE is wanted")
+        if column not in frame.columns:
+            raise InvalidInput(f"--id {row_id}: no column {column}")
+        found = frame.filter(pl.col(column).cast(pl.String) == value)
+        if found.height != 1:
+            raise InvalidInput(f"--id {row_id}: {found.height} rows have it, one is wanted")
+        return found
+    if row is None and frame.height > 1:
+        raise InvalidInput(f"{frame.height} scenarios: --row N or --id COLUMN=VALUE says which")
+    if frame.height <= (row or 0):
+        raise InvalidInput(f"--row {row or 0}: the file has {frame.height} rows, counted from 0")
+    return frame[row or 0]
+
+
 Spec = Annotated[
     str | None, typer.Argument(metavar="SPEC", help="A sweep's TOML file, or a claim: the scenarios that weigh it.")
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -97,6 +98,44 @@ def declared() -> dict[str, Variable]:
     return {line["name"]: Variable(**{**line, "choices": tuple(line["choices"])}) for line in _core.variables()}
 
 
+class Page(NamedTuple):
+    """A model's file: where it is, what it says of itself, the equations there, what it cites."""
+
+    file: str
+    header: str
+    equations: str
+
+    @property
+    def source(self) -> str:
+        """The sentence that names the sources; empty where there is none."""
+        return cited(self.header)
+
+
+def cited(header: str) -> str:
+    """The sentence of a header that names its sources; empty where there is none."""
+    text = " ".join(line for line in header.splitlines() if not line.startswith("    "))
+    # It ends where the next begins, which is not after an initial.
+    found = re.search(r"\bSources?\b[^:.]*:.*?(?:(?<=[\w)][\w)])[.](?= [A-Z])|$)", text)
+    return found[0].rstrip(". ") if found else ""
+
+
+@cache
+def pages() -> dict[str, Page]:
+    """The models' files by model."""
+    return {name: Page(file, header, block) for name, file, header, block, _ in _core.equations()}
+
+
+@cache
+def _equations() -> dict[str, str]:
+    """By output the model's line of algebra, or the equations of its file where the line is none."""
+    found: dict[str, list[str]] = {}
+    for _, _, _, block, lines in _core.equations():
+        for name, line, local in lines:
+            whole = "; ".join([line, *(f"{inner} = {text}" for inner, text in local)]) if line else block
+            found.setdefault(name, []).append(whole)
+    return {name: "\nor ".join(dict.fromkeys(ways)) for name, ways in found.items()}
+
+
 @cache
 def model_outputs() -> dict[str, tuple[str, ...]]:
     """The outputs of every model."""
@@ -161,14 +200,20 @@ def output_names(outputs: str | Sequence[str] | None) -> list[str]:
 
 
 def variables() -> pl.DataFrame:
-    """Every declared variable: name, kind, unit, bounds, default, meaning, source, basis, date.
+    """Every declared variable: name, kind, unit, bounds, default, meaning, source, basis, date, equation.
 
     Returns one row a variable. `low` and `high` are what the equations and physics allow; `typical_low` and
     `typical_high` what sweeps range over. `role` is input, output, summary (may be asked for, not given) or key.
+    `equation` is a computed one's line of algebra in its model, then what has a name only in it; or, where that is a
+    loop, the equations of the model's file.
     """
     rows: list[dict[str, Any]] = []
     for variable in declared().values():
-        row = variable._asdict() | {"date": DECLARED, "choices": list(variable.choices)}
+        row = variable._asdict() | {
+            "date": DECLARED,
+            "choices": list(variable.choices),
+            "equation": _equations().get(variable.name),
+        }
         row["default"] = None if variable.default is None else variable.show(variable.default)
         rows.append(row)
     for name, key in KEYS.items():
@@ -184,6 +229,7 @@ def variables() -> pl.DataFrame:
                 "basis": "definition",
                 "date": DECLARED,
                 "choices": [],
+                "equation": None,
             }
         )
     schema: dict[str, Any] = {
@@ -202,17 +248,24 @@ def variables() -> pl.DataFrame:
         "model": pl.String,
         "role": pl.String,
         "choices": pl.List(pl.String),
+        "equation": pl.String,
     }
     return pl.DataFrame(rows, schema=schema)
 
 
 def models() -> pl.DataFrame:
-    """Every model: name, what it says, the names of its inputs and outputs."""
-    rows = [line for line in _core.models() if line[3]]
+    """Every model: name, what it says, the names of its inputs and outputs, the equations of its file, its source."""
+    rows = []
+    for name, *rest in _core.models():
+        page = pages()[name]
+        rows.append((name, *rest, page.equations or None, page.source or None, page.file))
     schema: dict[str, Any] = {
         "name": pl.String,
         "meaning": pl.String,
         "inputs": pl.List(pl.String),
         "outputs": pl.List(pl.String),
+        "equations": pl.String,
+        "source": pl.String,
+        "file": pl.String,
     }
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame([row for row in rows if row[3]], schema=schema, orient="row")

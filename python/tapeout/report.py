@@ -19,7 +19,7 @@ from tapeout._claim_result import ClaimResult, ThresholdResult, word
 from tapeout.declarations import KEYS, declared
 
 if TYPE_CHECKING:
-    from tapeout import Summary, Sweep
+    from tapeout import Explanation, Summary, Sweep
     from tapeout._calibrate import Calibration
     from tapeout._compare import Comparison
 
@@ -257,7 +257,7 @@ def reference_page(frame: pl.DataFrame) -> None:
         )
     if row.get("invalid_reason"):
         out.print(escape(row["invalid_reason"]))
-    out.print("[dim]Where every value comes from: tapeout resolve --reference")
+    out.print("[dim]Where every value comes from: tapeout resolve --reference, tapeout explain reference build_npv_usd")
 
 
 def _unit(unit: str) -> str:
@@ -418,6 +418,12 @@ def resolved(found: pl.DataFrame) -> None:
             line["variable"], origin, f"{line['rows']:,}", line["value"] or "", _unit(line["unit"]), escape(source)
         )
     _console().print(table)
+
+
+def explanation(found: Explanation) -> None:
+    """The tree behind one number."""
+    out = _console()
+    out.print(found if out.is_terminal else found.text(), markup=False, soft_wrap=not out.is_terminal)
 
 
 def variables(found: pl.DataFrame) -> None:

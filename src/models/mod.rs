@@ -1,5 +1,6 @@
 //! The economic models, one a file, and their registry: adding a model is its file and one row here.
 
+pub mod alignment;
 pub mod build;
 pub mod build_dual;
 pub mod cadence;
@@ -16,6 +17,9 @@ pub mod fleet_decline;
 pub mod fleet_steady;
 pub mod flexibility;
 pub mod flexibility_constant_price;
+pub mod gemm;
+pub mod gemm_kernels;
+pub mod gemm_tiling;
 pub mod inference;
 pub mod lab;
 pub mod lab_generations;
@@ -46,12 +50,15 @@ pub mod training_dates;
 
 use crate::engine::RunModel;
 use crate::gradient::RunDual;
-use crate::variable::{Model, Variable, needs};
+use crate::variable::{Model, Reads, Variable, needs};
 
 /// A model as the plan and the engine see it.
 #[derive(Clone, Copy)]
 pub struct Entry {
     pub name: &'static str,
+    pub file: &'static str,
+    pub page: &'static str,
+    pub body: [&'static str; 3],
     pub about: &'static [&'static str],
     pub owned: &'static [Variable],
     pub inputs: &'static [&'static str],
@@ -60,12 +67,15 @@ pub struct Entry {
     pub together: &'static [&'static [(&'static str, f64)]],
     pub run: RunModel,
     pub run_dual: RunDual,
-    pub needs: fn(given: u64, choices: &[u8]) -> Vec<u128>,
+    pub needs: fn(given: u64, choices: &[u8]) -> Vec<Reads>,
 }
 
 const fn entry<M: Model>() -> Entry {
     Entry {
         name: M::NAME,
+        file: M::FILE,
+        page: M::PAGE,
+        body: M::BODY,
         about: M::ABOUT,
         owned: M::OWNED,
         inputs: M::INPUTS,
@@ -87,6 +97,10 @@ pub const MODELS: &[Entry] = &[
     entry::<serving_search::ServingSearch>(),
     entry::<serving::Serving>(),
     entry::<serving_cost::ServingCost>(),
+    entry::<gemm_kernels::GemmKernels>(),
+    entry::<gemm::Gemm>(),
+    entry::<gemm_tiling::GemmTiling>(),
+    entry::<alignment::Alignment>(),
     entry::<scaling::coefficients::ScalingCoefficients>(),
     entry::<scaling::prices::ScalingPrices>(),
     entry::<scaling_tokens::by_loss::TokensByLoss>(),

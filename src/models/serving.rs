@@ -34,7 +34,7 @@
 //!
 //! Where we differ: no roof explains a third of a token's time, the times a layer, which textbooks leave out; chips beyond
 //! the key-value heads read the same cache again, and each reads all of a latent one; a latent cache counts its rotary
-//! part; attention over a prompt counts half the square. Factors of a chip's generation, of imbalance among experts and of
+//! part; attention over a prompt counts half the square. Shared with the search: `serving.rs`. Factors of a chip's generation, of imbalance among experts and of
 //! weights alone in 4 bits are not fitted: they did not help on groups left out. Not validated: data-parallel attention (16
 //! rows), more than 8 chips, chips of other vendors, prompts on machines of their own, speculative decoding. Left out:
 //! node boundaries, pipeline parallelism, overlap of network and arithmetic.

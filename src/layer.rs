@@ -1,0 +1,227 @@
+//! The matrix multiplications of a language model's step on one device, and how long they take.
+//!
+//!     by heads    M × (p a/t + 2 a_kv/t) d × h;   M × h × a d/t
+//!     latent      M × r_q × h;  M × a (d + r)/t × r_q;  M × (r_kv + r) × h;  M × a (d + v)/t × r_kv;  M × h × a v/t
+//!     linear      M × (2 K + 2 V + 2 heads)/t × h;   M × h × V/t
+//!     dense       M × 2 f/t × h (plain: f/t);   M × h × f/t
+//!     experts     the same of the width of an expert, a launch for all experts on the device that have tokens
+//!     router      M × E × h;   output head, once:  M × V/t × h
+//!
+//! M tokens of the step, t devices that share a layer; what does not divide is rounded up, since the largest part sets the
+//! time. Of E experts over E_p devices one has M k E_p/(E t) tokens in the mean, and with Poisson numbers of tokens a share
+//! 1 - exp(-mean) of them has any. Attention's own products (scores, weighted values) run fused and are not among these.
+//! Training adds two products for each: by the inputs, M × K × N, and by the weights, N × K × M.
+
+use crate::gemm::{ByAlignment, Kernels, Shape, ceil};
+use crate::number::Number;
+
+/// Dimensions that a search changes.
+#[derive(Clone, Copy)]
+pub struct Dimensions<N> {
+    pub hidden: N,
+    pub heads: N,
+    pub kv_heads: N,
+    pub head_dim: N,
+    pub ffn: N,
+    pub expert_ffn: N,
+    pub vocab: N,
+}
+
+/// Dimensions that it leaves alone, and shares of the layers.
+#[derive(Clone, Copy)]
+pub struct Kind<N> {
+    /// Up-projections of a feed-forward layer: 2 gated, 1 plain.
+    pub up_matrices: N,
+    pub experts: N,
+    pub experts_per_token: N,
+    pub shared_experts: N,
+    pub kv_latent_dim: N,
+    pub query_latent_dim: N,
+    pub rope_head_dim: N,
+    pub value_head_dim: N,
+    pub query_projections: N,
+    pub linear_key_dim: N,
+    pub linear_value_dim: N,
+    pub linear_value_heads: N,
+    /// Shares of the layers with attention by heads, latent attention, linear attention; dense and with experts.
+    pub by_heads: N,
+    pub by_latent: N,
+    pub linear: N,
+    pub dense: N,
+    pub routed: N,
+}
+
+/// The step and the devices that share it.
+#[derive(Clone, Copy)]
+pub struct Step<N> {
+    pub tokens: N,
+    pub tensor_parallel: N,
+    pub expert_parallel: N,
+}
+
+/// A multiplication and how many of it a layer has in the mean; none where `times` is 0.
+#[derive(Clone, Copy)]
+pub struct Product<N> {
+    pub times: N,
+    pub shape: Shape<N>,
+    /// Columns of a part of the result that is used on its own: both halves of a gated layer are to start aligned.
+    pub part_columns: N,
+    /// Whether its rows are a mean over experts.
+    pub ragged: bool,
+}
+
+impl<N: Number> Product<N> {
+    #[inline(always)]
+    pub fn none() -> Self {
+        let shape = Shape { batch: N::one(), rows: N::one(), columns: N::one(), depth: N::one() };
+        Product { times: N::zero(), shape, part_columns: N::one(), ragged: false }
+    }
+    #[inline(always)]
+    fn new(times: N, tokens: N, columns: N, depth: N) -> Self {
+        let one = N::one();
+        let shape = Shape { batch: one, rows: tokens, columns: columns.max(one), depth: depth.max(one) };
+        Product { times, shape, part_columns: shape.columns, ragged: false }
+    }
+
+    #[inline(always)]
+    fn in_parts_of(self, columns: N) -> Self {
+        Product { part_columns: columns.max(N::one()), ..self }
+    }
+
+    /// Seconds of all of it, forward alone or forward and backward.
+    #[inline(always)]
+    pub fn seconds(self, kernels: Kernels<N>, alignment: ByAlignment<N>, train: bool) -> N {
+        if N::shortcut(self.times.le(N::zero())) {
+            return N::zero();
+        }
+        let forward = alignment.share(self.part_columns, self.shape.depth, kernels.bytes_per_element);
+        let Shape { batch, rows, columns, depth } = self.shape;
+        let mut seconds = N::zero();
+        let mut pass = 0;
+        while pass < if train { 3 } else { 1 } {
+            let shape = match pass {
+                0 => self.shape,
+                1 => Shape { batch, rows, columns: depth, depth: columns },
+                _ => Shape { batch, rows: columns, columns: depth, depth: rows },
+            };
+            let tokens = pass == 2 && !self.ragged;
+            let share =
+                if tokens { forward.min(alignment.share(depth, rows, kernels.bytes_per_element)) } else { forward };
+            seconds = seconds + kernels.seconds(shape, share, self.ragged && pass < 2);
+            pass += 1;
+        }
+        seconds * self.times
+    }
+    #[inline(always)]
+    pub fn flop(self, train: bool) -> N {
+        self.shape.flop() * self.times * if train { 3.0 } else { 1.0 }
+    }
+}
+
+impl<N: Number> Dimensions<N> {
+    #[inline(always)]
+    pub fn by_heads(&self, kind: &Kind<N>, step: &Step<N>) -> [Product<N>; 2] {
+        let heads = ceil(self.heads / step.tensor_parallel);
+        let kv_heads = ceil(self.kv_heads / step.tensor_parallel);
+        let columns = (heads * kind.query_projections + kv_heads * 2.0) * self.head_dim;
+        [
+            Product::new(kind.by_heads, step.tokens, columns, self.hidden),
+            Product::new(kind.by_heads, step.tokens, self.hidden, heads * self.head_dim),
+        ]
+    }
+    #[inline(always)]
+    pub fn by_heads_params(&self, kind: &Kind<N>) -> N {
+        let heads = self.heads * (kind.query_projections + 1.0) + self.kv_heads * 2.0;
+        kind.by_heads * self.hidden * self.head_dim * heads
+    }
+
+    #[inline(always)]
+    pub fn by_latent(&self, kind: &Kind<N>, step: &Step<N>) -> [Product<N>; 5] {
+        let heads = ceil(self.heads / step.tensor_parallel);
+        let query_dim = self.head_dim + kind.rope_head_dim;
+        let compressed = N::zero().lt(kind.query_latent_dim);
+        let by_compressed = N::select(compressed, kind.by_latent, N::zero());
+        let query_depth = N::select(compressed, kind.query_latent_dim, self.hidden);
+        [
+            Product::new(by_compressed, step.tokens, kind.query_latent_dim, self.hidden),
+            Product::new(kind.by_latent, step.tokens, heads * query_dim, query_depth),
+            Product::new(kind.by_latent, step.tokens, kind.kv_latent_dim + kind.rope_head_dim, self.hidden),
+            Product::new(
+                kind.by_latent,
+                step.tokens,
+                heads * (self.head_dim + kind.value_head_dim),
+                kind.kv_latent_dim,
+            ),
+            Product::new(kind.by_latent, step.tokens, self.hidden, heads * kind.value_head_dim),
+        ]
+    }
+    #[inline(always)]
+    pub fn by_latent_params(&self, kind: &Kind<N>) -> N {
+        let query = self.heads * (self.head_dim + kind.rope_head_dim);
+        let compressed = N::zero().lt(kind.query_latent_dim);
+        let query = N::select(compressed, kind.query_latent_dim * (self.hidden + query), self.hidden * query);
+        let cache = self.hidden * (kind.kv_latent_dim + kind.rope_head_dim)
+            + kind.kv_latent_dim * self.heads * (self.head_dim + kind.value_head_dim);
+        kind.by_latent * (query + cache + self.hidden * self.heads * kind.value_head_dim)
+    }
+
+    #[inline(always)]
+    pub fn linear(&self, kind: &Kind<N>, step: &Step<N>) -> [Product<N>; 2] {
+        let width = (kind.linear_key_dim + kind.linear_value_dim + kind.linear_value_heads) * 2.0;
+        let values = ceil(kind.linear_value_dim / step.tensor_parallel);
+        [
+            Product::new(kind.linear, step.tokens, ceil(width / step.tensor_parallel), self.hidden),
+            Product::new(kind.linear, step.tokens, self.hidden, values),
+        ]
+    }
+    #[inline(always)]
+    pub fn linear_params(&self, kind: &Kind<N>) -> N {
+        let width = kind.linear_key_dim * 2.0 + kind.linear_value_dim * 3.0 + kind.linear_value_heads * 2.0;
+        kind.linear * self.hidden * width
+    }
+
+    /// Dense, shared and routed feed-forward layers, each up and down.
+    #[inline(always)]
+    pub fn feed_forward(&self, kind: &Kind<N>, step: &Step<N>) -> [Product<N>; 6] {
+        let one = N::one();
+        let none = N::zero();
+        let part = ceil(self.ffn / step.tensor_parallel);
+        let shared_part = ceil(kind.shared_experts * self.expert_ffn / step.tensor_parallel);
+        let expert_part = ceil(self.expert_ffn / (step.tensor_parallel / step.expert_parallel).max(one));
+        let pooled_tokens = step.tokens * (step.expert_parallel / step.tensor_parallel).max(one);
+        let experts = kind.experts.max(one);
+        let here = ceil(experts / step.expert_parallel);
+        let mean_tokens = pooled_tokens * kind.experts_per_token / experts;
+        let busy = (here * -(-mean_tokens).exp_m1()).max(one);
+        let dense = N::select(none.lt(self.ffn), kind.dense, none);
+        let shared = N::select(none.lt(kind.shared_experts), kind.routed, none);
+        let rows = here * mean_tokens / busy;
+        let (up_columns, down_depth) = ((expert_part * kind.up_matrices).max(one), expert_part.max(one));
+        let up = Shape { batch: busy, rows, columns: up_columns, depth: self.hidden };
+        let down = Shape { batch: busy, rows, columns: self.hidden, depth: down_depth };
+        [
+            Product::new(dense, step.tokens, part * kind.up_matrices, self.hidden).in_parts_of(part),
+            Product::new(dense, step.tokens, self.hidden, part),
+            Product::new(shared, step.tokens, shared_part * kind.up_matrices, self.hidden).in_parts_of(shared_part),
+            Product::new(shared, step.tokens, self.hidden, shared_part),
+            Product { times: kind.routed, shape: up, part_columns: expert_part.max(one), ragged: true },
+            Product { times: kind.routed, shape: down, part_columns: self.hidden, ragged: true },
+        ]
+    }
+    #[inline(always)]
+    pub fn feed_forward_params(&self, kind: &Kind<N>) -> N {
+        let matrices = self.hidden * (kind.up_matrices + 1.0);
+        let experts = (kind.experts + kind.shared_experts) * self.expert_ffn;
+        kind.dense * matrices * self.ffn + kind.routed * (matrices * experts + kind.experts * self.hidden)
+    }
+
+    #[inline(always)]
+    pub fn router(&self, kind: &Kind<N>, step: &Step<N>) -> Product<N> {
+        Product::new(kind.routed, step.tokens, kind.experts, self.hidden)
+    }
+
+    #[inline(always)]
+    pub fn head(&self, step: &Step<N>) -> Product<N> {
+        Product::new(N::one(), step.tokens, ceil(self.vocab / step.tensor_parallel), self.hidden)
+    }
+}
