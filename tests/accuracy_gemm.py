@@ -133,7 +133,9 @@ def main(arguments: list[str]) -> int:
     if grid.is_empty():
         print(f"{path} has no row whose source starts with aic:", file=sys.stderr)
         return 2
-    print(f"{table.height} rows, {grid.height} of a grid of shapes; error of the time{'':<9}rows   median     mean     bias")
+    print(
+        f"{table.height} rows, {grid.height} of a grid of shapes; error of the time{'':<9}rows   median     mean     bias"
+    )
     passed = True
     for (chip, precision), own in grid.group_by("chip", "gemm_precision", maintain_order=True):
         print(f"{chip} {precision}")

@@ -447,7 +447,7 @@ def _told(line: Mapping[str, Any], row: pl.DataFrame, call: _Call, keys: list[st
 
 def _reference_sources(row: pl.DataFrame) -> dict[str, tuple[str, str]]:
     """Source and basis of the values that a row has of the reference scenario, if it is that but for some of them."""
-    from tapeout.reference import reference, sources
+    from tapeout._reference import reference, sources
 
     own = reference()
     if not set(own.columns) <= set(row.columns):

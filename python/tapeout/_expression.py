@@ -131,7 +131,9 @@ def _check(node: ast.expr, text: str) -> None:
         case ast.Call():
             raise refuse("only min(a, b, ...), max(a, b, ...) and floor(a) can be called")
         case _:
-            raise refuse(f"{type(node).__name__} is not numbers, names, + - * / **, comparisons, and or not, min, max, floor")
+            raise refuse(
+                f"{type(node).__name__} is not numbers, names, + - * / **, comparisons, and or not, min, max, floor"
+            )
     for operand in operands:
         _check(operand, text)
         # A name may hold a boolean column, so only what is certain is refused.

@@ -382,11 +382,7 @@ def evaluate(row: Row, search: bool = True) -> Result:
     out["align_best_s"] = best_time
     out["align_needed_gemm_share"] = (1 - 1 / threshold) / (1 - 1 / gain) if gain > 1 else math.inf
     out["align_status"] = (
-        "none_better_nearby"
-        if gain <= 1
-        else "gain"
-        if out["align_gain"] > threshold
-        else "gain_within_model_error"
+        "none_better_nearby" if gain <= 1 else "gain" if out["align_gain"] > threshold else "gain_within_model_error"
     )
     result = finished(out)
     undetermined: list[Any] = []
