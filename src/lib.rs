@@ -24,6 +24,7 @@ pub mod risk;
 pub mod sample;
 pub mod saving;
 pub mod scaling_law;
+pub mod serving;
 pub mod settings;
 pub mod solve;
 pub mod spending;

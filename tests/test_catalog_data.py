@@ -86,6 +86,8 @@ VARIABLES: dict[str, dict[str, tuple[str, float, float]]] = {
         "llm_linear_value_heads": ("head", 0, 1000),
         "llm_linear_head_dim": ("1", 0, 1024),
         "llm_kv_bytes_per_element": ("byte", 0.5, 4),
+        "llm_sparse_tokens": ("token", 1, math.inf),
+        "llm_index_share": ("1", 0, 1),
     },
     "nodes": {
         "wafer_price_usd": ("USD", 500, 100_000),
@@ -98,6 +100,60 @@ VARIABLES: dict[str, dict[str, tuple[str, float, float]]] = {
         "memory_bytes_per_s_per_stack": ("byte/s", 1e11, 1e13),
     },
     "regions": {"electricity_usd_per_kwh": ("USD/kWh", 0.005, 1.0)},
+    "calibrations": {
+        **{
+            f"serve_cal_{name}_share": ("1", 0.1, 1)
+            for name in (
+                "weight_read",
+                "expert_read",
+                "kv_read",
+                "decode_flop",
+                "prompt_flop",
+                "attention_flop",
+                "link",
+            )
+        },
+        "serve_cal_burst_share": ("1", 0, 1),
+        **{
+            f"serve_cal_{name}_s": ("s", 0, 1)
+            for name in (
+                "layer",
+                "expert_layer",
+                "collective",
+                "host",
+                "root",
+                "launch",
+                "start_vllm",
+                "start_sglang",
+                "start_trtllm",
+            )
+        },
+        **{
+            f"serve_cal_{name}": ("1", 0, 10)
+            for name in (
+                "format_exponent",
+                "month_factor",
+                "engine_vllm",
+                "engine_sglang",
+                "engine_trtllm",
+                "launch_vllm",
+                "launch_sglang",
+                "launch_trtllm",
+                "prompt_expert_factor",
+                "tpot_scale",
+                "ttft_scale",
+                "first_steps",
+                "launch_expert_factor",
+                "launch_latent_factor",
+                "first_prompt_factor",
+                "queue_factor",
+                "first_data_factor",
+            )
+        },
+        "serve_cal_expert_slice": ("1", 0, 1000),
+        "serve_tpot_log_sd": ("1", 0, 2),
+        "serve_ttft_log_sd": ("1", 0, 4),
+    },
 }
 
 ENTRIES: dict[str, tuple[int, set[str]]] = {
@@ -105,6 +161,7 @@ ENTRIES: dict[str, tuple[int, set[str]]] = {
     "llms": (18, {"llama-3.1-405b", "deepseek-v3"}),
     "nodes": (9, {"n28", "n20", "n16", "n10", "n7", "n5", "n4", "n3", "n2"}),
     "memories": (5, {"hbm2e", "hbm3", "hbm3e", "hbm4"}),
+    "calibrations": (2, {"public-2026-04", "textbook"}),
     "regions": (18, {"us-average", "us-texas", "us-virginia", "germany", "france", "china"}),
 }
 
@@ -114,6 +171,7 @@ REQUIRED: dict[str, set[str]] = {
     "nodes": {"wafer_price_usd", "die_defect_density_per_cm2", "programme_mask_usd"},
     "memories": {"package_memory_bytes_per_stack", "memory_bytes_per_s_per_stack"},
     "regions": {"electricity_usd_per_kwh"},
+    "calibrations": {"serve_cal_layer_s", "serve_cal_tpot_scale", "serve_tpot_log_sd"},
 }
 
 

@@ -45,6 +45,27 @@ SIZES: Row = {
     "llm_linear_value_heads": 64,
     "llm_linear_head_dim": 128,
 }
+# Its service, with more requests than there is memory for, and a draft.
+SERVED: Row = {
+    "chip_flop_per_s_bf16": 1e15,
+    "chip_flop_per_s_fp8": 2e15,
+    "chip_memory_bytes": 141e9,
+    "chip_memory_bytes_per_s": 4.8e12,
+    "chip_link_bytes_per_s": 450e9,
+    "chip_rent_usd_per_hour": 2.0,
+    "chip_tdp_w": 700.0,
+    "serve_input_tokens": 8000.0,
+    "serve_output_tokens": 1000.0,
+    "serve_concurrency": 2000.0,
+    "serve_tensor_parallel": 8,
+    "serve_data_parallel": 2,
+    "serve_expert_parallel": 8,
+    "serve_max_tpot_s": 10.0,
+    "serve_max_chips": 32.0,
+    "serve_draft_tokens": 2,
+    "serve_draft_acceptance": 0.6,
+    "serve_speculative": True,
+}
 # A lab's year and a cluster's life.
 LAB: Row = {
     "lab_cached_tokens": 2e15,
@@ -181,6 +202,8 @@ TOKENS: Row = {
 }
 # Models that are not asked where others come first, and what leads to them.
 VARIANTS = {
+    **dict.fromkeys(("serving_format", "serving_engine", "serving_speculation", "serving_search"), "serving"),
+    **dict.fromkeys(("serving", "serving_cost"), "serving"),
     "die_shape": "square",
     "scaling_by_flop": "flop",
     "tokens_by_flop": "flop",
@@ -226,12 +249,15 @@ EVERYTHING = (*OPTIONS, *STEP)
 def base_row(variant: str = "", options: tuple[str, ...] = EVERYTHING) -> Row:
     """The reference scenario with no output given, and what the models outside of it read."""
     outputs = {name for _, names in scenarios.models().values() for name in names}
+    if variant == "serving":
+        return {**SIZES, **SERVED}
     chosen = {name: {**OPTIONS, **STEP}[name] for name in options}
     given_values = {**FULL, **chosen, "die_area_mm2": 780.0}
     kept = {"die_area_mm2"} if variant == "square" else {"die_width_mm", "die_height_mm"}
     kept |= set() if "train_data_parallel" in options else {"train_chips", "train_mfu"}
     if not variant.startswith("tokens"):
         kept.add("build_demand_cap_units_per_year")
+    kept |= {name for name in FULL if name.startswith("serve_")}
     left_out: set[str] = set()
     match variant:
         case "flop":
@@ -296,6 +322,16 @@ UNMOVED = {
     "build_npv_usd": {"decision", "decision_runner_up"},  # it pays still
     # Demand does not reach it by month 40.
     "build_demand_cap_units_per_year": {name for name in scenarios.declared() if name.startswith("month_")},
+    "serve_start_s": {"serve_reachable_tpot_s"},  # no limit on the first token
+    "serve_launch_factor": {"serve_reachable_tpot_s"},
+    # Requests beyond what memory holds wait, and change nothing else.
+    "serve_concurrency": {
+        "serve_batch",
+        *(f"serve_{part}_s" for part in ("weights", "experts", "kv", "network", "host", "prompts", "tpot")),
+        *("serve_tokens_per_s_per_user", "serve_tokens_per_s_per_chip", "serve_prompt_share", "serve_reachable_tpot_s"),
+        *("serve_joules_per_token", "serve_usd_per_mtok", "serve_total_usd_per_mtok"),
+        *("serve_input_usd_per_mtok", "serve_output_usd_per_mtok"),
+    },
     "speed_response_s": {"speed_felt_seconds_saved", "speed_revenue_usd"},  # all of the gain is felt
     # The loss is the one asked for: the data follows the size, or the size the data.
     **{
@@ -328,6 +364,19 @@ MOVED = {
     "train_flop_per_token": {"train_flop_ratio", "train_mfu", "train_hfu", "train_hfu_korthikanti", "train_flop"},
     "train_memory_needed_bytes": set(),  # it fits still
 }
+_PROMPT = {
+    *(f"llm_{name}" for name in ("attention_params", "dense_params", "expert_params", "expert_active_share")),
+    *("llm_expert_layers", "llm_attention_flop_per_pair", "serve_tensor_parallel", "serve_data_parallel"),
+    *(f"serve_{name}_flop_per_s" for name in ("attention", "dense", "expert")),
+}
+# What reads all that fills memory only to know whether the model fits, and the outputs that move it.
+MOVED_BY = {
+    "serve_chips": {"serve_tensor_parallel", "serve_data_parallel", "serve_prompt_machines"},
+    "serve_layers_s": {"llm_expert_layers", "serve_step_factor", "serve_tokens_per_step"},
+    "serve_prompt_s": _PROMPT,
+    # The rent of the time that a prompt takes, however many answers share the steps between.
+    "serve_input_usd_per_mtok": _PROMPT - {"serve_tensor_parallel", "serve_data_parallel"},
+}
 # Whole numbers, which move by steps, and what is read off at a whole year.
 STEPS = {
     name
@@ -345,10 +394,13 @@ def test_a_given_output_reaches_what_lies_downstream(model: str, name: str) -> N
     before = tapeout.evaluate(frame, [name, *others]).row(0, named=True)
     variable = scenarios.declared()[name]
     moved = before[name] * (0.9 if before[name] * 1.1 > variable["high"] else 1.1)
+    if variable["kind"] == "integer":
+        moved = before[name] * 2
     after = tapeout.evaluate(scenarios.frame_of([{**row, name: moved}]), [name, *others]).row(0, named=True)
     assert after[name] == moved
     statuses = {other for other in others if scenarios.declared()[other]["kind"] == "choice"}
-    still = {other for other in others - statuses if after[other] == before[other]}
+    fixed = {other for other, movers in MOVED_BY.items() if name not in movers}
+    still = {other for other in others - statuses - fixed if after[other] == before[other]}
     still &= MOVED.get(name, still)
     assert not still - STEPS - UNMOVED.get(name, set()), f"{name} was given and these did not move"
 

@@ -40,6 +40,7 @@ from oracle import (
     package,
     programme,
     scaling,
+    serving,
     specialization,
     speed,
     step,
@@ -54,6 +55,8 @@ from test_oracles import (
     LAB_LIMITS,
     LARGEST,
     PARAMS,
+    SERVED,
+    SERVING,
     SPECIAL_LIMITS,
     TRAINING_STEPS,
     build_oracle,
@@ -65,6 +68,7 @@ from test_oracles import (
     month_oracle,
     override,
     passed_over,
+    served,
     step_rows,
 )
 
@@ -188,6 +192,12 @@ def die_oracle(line: Row) -> dict[str, Any]:
     return out
 
 
+def serving_oracle(line: Row) -> dict[str, Any]:
+    """The oracle, without where memory is all but full of weights, of which rounding decides."""
+    out = serving.serving(line)
+    return out | {"_scale": {name: size or 0 for name, size in out["_scale"].items()}}
+
+
 CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "training": (lambda line: training.evaluate(line), {}, 25),
     "step_flop": (lambda line: step.flop(line), dict(PARAMS), 25),
@@ -195,6 +205,11 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "package": (lambda line: package.evaluate(line), {"package_dies": (0, 64), "package_memory_stacks": (0, 64)}, 25),
     "programme": (lambda line: programme.evaluate(line), {"later_silicon_probability": (0.4, 1.0)}, 25),
     "decline": (lambda line: decline.evaluate(line), {}, 25),
+    "serving_format": (lambda line: serving.weight_format(line), {}, 200),
+    "serving_engine": (lambda line: serving.engine(line), {}, 25),
+    "serving_speculation": (lambda line: serving.speculation(line), {"serve_draft_tokens": (1, 50)}, 25),
+    "serving": (serving_oracle, dict(SERVING), 40),
+    "serving_cost": (lambda line: serving.cost(line), dict(SERVED), 25),
     "lab_tokens": (lambda line: lab.tokens(line), {}, 25),
     "lab_shares": (lambda line: lab.shares(line), {}, 25),
     "lab": (lambda line: lab.evaluate(line), LAB_LIMITS, 40),
@@ -242,6 +257,8 @@ def test_closed_forms_have_the_derivatives_of_the_oracle(model: str) -> None:
     lines = scenarios.rows(generator, [name for name in inputs if name not in outputs], count * TIMES, limits)
     if model == "die":
         lines = [full_die(line) for line in lines]
+    if model == "serving":
+        lines = [served(line, k) for k, line in enumerate(lines)]
     for k in range(0, len(lines), 4):
         computed = {name: float(value) for name, value in oracle(lines[k]).items() if isinstance(value, mpf)}
         lines[k] = counted(override(generator, lines[k], {name: None for name in outputs} | computed, outputs))

@@ -37,6 +37,7 @@ from oracle import (
     package,
     programme,
     scaling,
+    serving,
     specialization,
     speed,
     step,
@@ -142,6 +143,35 @@ def full_die(line: Row) -> Row:
 
 # Of an infinite model a part of nothing is not a number.
 PARAMS: Limits = {f"llm_{part}_params": (0.0, 1e18) for part in ("attention", "dense", "expert", "embedding")}
+SERVED: Limits = {
+    # What other models compute, and a service that can be.
+    "serve_tokens_per_s_per_chip": (1e-3, 1e6),
+    "serve_prompt_share": (0.0, 1.0),
+}
+SERVING: Limits = {
+    "llm_attention_params": (1e6, 1e12),
+    "llm_dense_params": (0.0, 1e13),
+    "llm_expert_params": (0.0, 1e14),
+    "llm_expert_active_share": (0.0, 1.0),
+    "llm_embedding_params": (1e6, 1e10),
+    "llm_kv_bytes_per_token": (0.0, 1e7),
+    "llm_state_bytes": (0.0, 1e9),
+    "llm_attention_flop_per_pair": (0.0, 1e9),
+    "llm_kv_bytes_per_element": (0.5, 64.0),
+    "chip_memory_bytes": (1e9, 1e15),
+    "serve_attention_weight_bytes": (0.5, 4.0),
+    "serve_dense_weight_bytes": (0.5, 4.0),
+    "serve_expert_weight_bytes": (0.5, 4.0),
+    "serve_head_weight_bytes": (0.5, 4.0),
+    "serve_attention_flop_per_s": (1e12, 1e21),
+    "serve_dense_flop_per_s": (1e12, 1e21),
+    "serve_expert_flop_per_s": (1e12, 1e21),
+    "serve_step_factor": (0.0, 1e3),
+    "serve_host_factor": (0.0, 1e3),
+    "serve_start_s": (0.0, 1e3),
+    "serve_launch_factor": (0.0, 1e3),
+    "serve_tokens_per_step": (0.1, 1e3),
+}
 
 CASES: dict[str, tuple[Oracle, Limits]] = {
     "training": (training.evaluate, {}),
@@ -158,6 +188,10 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "build_buy_or_both": (decision.evaluate, {}),
     "build_or_buy": (decision.evaluate, {}),
     "decline": (decline.evaluate, {}),
+    "serving_format": (serving.weight_format, {}),
+    "serving_engine": (serving.engine, {}),
+    "serving_speculation": (serving.speculation, {}),
+    "serving_cost": (serving.cost, SERVED),
     "expansion": (expansion.population, {}),
     "expansion_by_build": (expansion.by_build, {}),
     "expansion_by_delay": (expansion.by_delay, {}),
@@ -297,6 +331,37 @@ def test_sizes_of_language_models(seed: int) -> None:
         override(generator, line, llm.evaluate(line), outputs) if k % 4 == 1 else line for k, line in enumerate(lines)
     ]
     found = problems("llm_size", lines, llm.evaluate, CLOSED)
+    assert not found, report(found)
+
+
+def served(line: Row, k: int) -> Row:
+    """A layout of powers of two; in most rows one that divides, with memory for the weights."""
+    layout = {
+        "serve_tensor_parallel": 2 ** (line["serve_tensor_parallel"] % 5),
+        "serve_data_parallel": 2 ** (line["serve_data_parallel"] % 3) if k % 2 else 1,
+    }
+    chips = layout["serve_tensor_parallel"] * layout["serve_data_parallel"]
+    divisors = [n for n in range(1, chips + 1) if chips % n == 0]
+    layout["serve_expert_parallel"] = divisors[line["serve_expert_parallel"] % len(divisors)]
+    weights = sum(line[f"llm_{part}_params"] for part in ("attention", "dense", "expert", "embedding")) * 8
+    least = max(line["chip_memory_bytes"], weights / line["serve_memory_share"])
+    if k % 3 == 0:  # nothing in order
+        return line
+    return {**line, **layout, "chip_memory_bytes": min(least, 1e18)}
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_serving(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    inputs, outputs = scenarios.models()["serving"]
+    lines = scenarios.rows(generator, inputs, 240, SERVING)
+    lines = [served(line, k) for k, line in enumerate(lines)]
+    lines = [
+        override(generator, line, serving.serving(line), outputs) if k % 4 == 1 else line
+        for k, line in enumerate(lines)
+    ]
+    found = problems("serving", lines, serving.serving, CLOSED)
     assert not found, report(found)
 
 

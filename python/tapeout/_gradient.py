@@ -34,6 +34,10 @@ _FLOW = (
 )
 _HORIZON = "where tape-out, a respin or launch passes the horizon of 120 months, or tape-out the planned launch"
 _LAW = "where the value at a month's edge, or that of a launch after the horizon, passes it; steps without an overrun"
+_WIDTH = "where weights become narrower than 8 or 16 bits"
+_REACH = "where the context passes a window, or the tokens of sparse attention"
+_ROOM = f"where more requests come than memory has room for; {_REACH}; null where not one fits"
+_SEARCH = "found by a search: the derivative is 0, and the value steps from point to point"
 _YEAR = "where another year end has the largest excess of books over market"
 _SHOCK = "where the shock passes the end of a month"
 _RESTART = f"{_SHOCK}, and where power is taken away or the price meets the running cost at a month's end"
@@ -108,6 +112,40 @@ _KINKS: dict[str, tuple[str, str]] = {
     "build_breakeven_units_per_year": ("bends", "as lifetime_saving_usd at that demand; a step to infinity"),
     "build_breakeven_inference_usd": ("bends", "as build_breakeven_units_per_year"),
     "build_parity_months": ("bends", "where it reaches 0; a step to infinity after a century"),
+    "serve_attention_flop_per_s": ("steps", _WIDTH),
+    "serve_dense_flop_per_s": ("steps", _WIDTH),
+    "serve_expert_flop_per_s": ("steps", _WIDTH),
+    "serve_kv_bytes_per_sequence": ("bends", _REACH),
+    "serve_memory_least_bytes": ("bends", _REACH),
+    "serve_sequences_most": ("bends", f"{_REACH}; steps to 0 where weights fill memory"),
+    "serve_prompt_s": ("bends", _REACH),
+    **{
+        f"serve_{name}": ("bends", _ROOM)
+        for name in (
+            "batch",
+            "weights_s",
+            "experts_s",
+            "kv_s",
+            "network_s",
+            "host_s",
+            "prompts_s",
+            "tpot_s",
+            "tokens_per_s_per_user",
+            "wait_s",
+            "ttft_s",
+            "request_s",
+            "prompt_machines",
+            "chips",
+            "prompt_share",
+            "tokens_per_s_per_chip",
+        )
+    },
+    "serve_concurrency": ("steps", _SEARCH),
+    "serve_tensor_parallel": ("steps", _SEARCH),
+    "serve_data_parallel": ("steps", _SEARCH),
+    "serve_expert_parallel": ("steps", _SEARCH),
+    "serve_reachable_tpot_s": ("steps", "where another point reaches it first; bends as serve_tpot_s"),
+    "serve_reachable_ttft_s": ("steps", "where another point reaches it first; bends as serve_ttft_s"),
     "lab_gross_markup": ("steps", "to infinity where nothing is spent"),
     "lab_training_charge_share": ("steps", "by the life where it leaves 0"),
     "lab_research_charge_share": ("steps", "by the life where it leaves 0"),

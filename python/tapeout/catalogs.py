@@ -1,4 +1,4 @@
-"""Chips, language models, process nodes, memories and places: dated numbers, each with its source."""
+"""Chips, language models, process nodes, memories, places, fits of serving: dated numbers, each with its source."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _own(kind: str, user: UserCatalog) -> pl.DataFrame | None:
 
 
 def catalog(kind: str, *, catalog: UserCatalog = None, as_of: datetime.date | None = None) -> pl.DataFrame:
-    """The entries of a catalog: chips, llms, nodes, memories or regions.
+    """The entries of a catalog: chips, llms, nodes, memories, calibrations or regions.
 
     Returns one row a number: name of the entry, variable, value, unit, date from which it holds, basis, source. For
     each number the newest not later than `as_of`. Entries of a `catalog` of your own win by name.

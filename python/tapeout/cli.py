@@ -684,6 +684,38 @@ def _input_groups(pairs: list[str] | None) -> dict[str, list[str]]:
 
 
 @app.command()
+def calibrate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="What is fitted: serving.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="MEASURED", help="Measured rows, by suffix .csv, .parquet and so on.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FOLDER", help="The fit as a catalog, for --catalog.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the entries are called.")] = "own",
+    catalog: Catalog = None,
+) -> None:
+    """Fit a model's constants on measurements, with the errors on what was left out.
+
+    A row has the inputs of serving (llm, chip, serve_engine, serve_concurrency and so on), measured_tpot_s and perhaps
+    measured_ttft_s in seconds, and a group if it is not llm, chip and engine.
+    """
+    from tapeout import _calibrate, files, report
+
+    if model != "serving":
+        raise typer.BadParameter(f"MODEL {model}: serving is wanted, the only model with fitted constants")
+    _format(file, "MEASURED")
+    if out is not None and out.suffix:
+        raise typer.BadParameter(f"-o {out}: a folder is wanted")
+    found = _calibrate.serving(files.read(file), name, catalog=catalog)
+    report.calibration(found)
+    if out is None:
+        typer.echo("-o FOLDER writes the entries for --catalog FOLDER and serve_calibration.")
+    else:
+        typer.echo(f"{_calibrate.write(found, out)}: {found.entries['name'].n_unique()} entries")
+
+
+@app.command()
 def variables(
     pattern: Annotated[str | None, typer.Argument(help="Part of a name, or a pattern as 'die_*_usd'.")] = None,
 ) -> None:
@@ -705,7 +737,7 @@ def variables(
 
 @app.command()
 def catalog(
-    kind: Annotated[str | None, typer.Argument(help="chips, llms, nodes, memories or regions.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="chips, llms, nodes, memories, calibrations or regions.")] = None,
     name: Annotated[str | None, typer.Argument(help="One entry.")] = None,
     as_of: AsOf = None,
     folder: Annotated[str | None, typer.Option("--catalog", metavar="FOLDER", help="Your own entries.")] = None,

@@ -44,6 +44,9 @@ KEYS = {
     "llm": Key("llms", "", "Language model: fills its dimensions, parameters, tokens and published chip-hours."),
     "node": Key("nodes", "", "Process node: fills wafer price, defect density and mask set."),
     "memory": Key("memories", "", "Memory generation: fills its price, capacity and bandwidth."),
+    "serve_calibration": Key(
+        "calibrations", "", "Fit of serving on measurements: fills serve_cal_* and the spreads of its errors."
+    ),
     "region": Key("regions", "", "Place: fills the price of electricity."),
 }
 

@@ -20,6 +20,7 @@ from tapeout.declarations import KEYS, declared
 
 if TYPE_CHECKING:
     from tapeout import Explanation, Summary, Sweep
+    from tapeout._calibrate import Calibration
     from tapeout._compare import Comparison
 
 # What is piped or logged has no width of its own.
@@ -469,6 +470,29 @@ def variables(found: pl.DataFrame) -> None:
         meaning = f"{line['meaning']} [{origin}]{source}"
         table.add_row(line["name"], _unit(line["unit"]), line["default"] or "", bounds, escape(meaning))
     _console().print(table)
+
+
+def calibration(found: Calibration) -> None:
+    """A fit: its errors, in and out of sample, and its constants beside the declared ones."""
+    console = _console()
+    right = ("rows", "median %", "mean %", "bias %", "within 25 %")
+    errors = _table("Errors of predictions", "output", "predicted by", *right, right=right)
+    for line in found.errors.iter_rows(named=True):
+        bias = math.expm1(line["bias"])
+        shares = (line["median"], line["mean"], bias, line["within_quarter"])
+        errors.add_row(line["output"], line["predicted"], f"{line['rows']:,}", *(f"{100 * x:.1f}" for x in shares))
+    console.print(errors)
+    constants = _table("Constants", "constant", "fitted", "declared", "unit", right=("fitted", "declared"))
+    for name, value in found.fit.values.items():
+        variable = declared()[name]
+        constants.add_row(name, f"{value:.4g}", f"{variable.default:.4g}", variable.unit)
+    console.print(constants)
+    scales = found.entries.filter(pl.col("variable").str.ends_with("_scale") & (pl.col("value") != 1))
+    if scales.height:
+        table = _table("Groups with a scale of their own", "entry", "constant", "measured / predicted", right=())
+        for line in scales.iter_rows(named=True):
+            table.add_row(line["name"], line["variable"], f"{line['value']:.3f}")
+        console.print(table)
 
 
 def catalogs(numbers: Mapping[str, pl.DataFrame]) -> None:

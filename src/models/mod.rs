@@ -35,6 +35,11 @@ pub mod programme;
 pub mod scaling;
 pub mod scaling_size;
 pub mod scaling_tokens;
+pub mod serving;
+pub mod serving_cost;
+pub mod serving_engine;
+pub mod serving_format;
+pub mod serving_search;
 pub mod specialization;
 pub mod speed;
 pub mod speed_labor;
@@ -92,6 +97,12 @@ const fn entry<M: Model>() -> Entry {
 /// In the order in which alternatives are tried.
 pub const MODELS: &[Entry] = &[
     entry::<llm::Llm>(),
+    entry::<serving_format::ServingFormat>(),
+    entry::<serving_engine::ServingEngine>(),
+    entry::<serving_engine::speculation::Speculation>(),
+    entry::<serving_search::ServingSearch>(),
+    entry::<serving::Serving>(),
+    entry::<serving_cost::ServingCost>(),
     entry::<gemm_kernels::GemmKernels>(),
     entry::<gemm::Gemm>(),
     entry::<gemm_tiling::GemmTiling>(),
