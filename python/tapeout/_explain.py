@@ -249,7 +249,7 @@ class Explanation:
             yield Text.assemble("\n", (f"model {model}", "bold"), f" ({page.file})")
             if model in in_header:
                 yield from _header(page.header)
-                named = {f"src/{name}" for name in re.findall(r"`(\w+[.]rs)`", page.header)}
+                named = {f"src/{name}" for name in re.findall(r"`(?:src/)?(\w+[.]rs)`", page.header)}
                 whole |= {file: header for file, header in _shared().items() if file in named}
             elif page.source:
                 yield Text(f"{page.source}.")
