@@ -223,8 +223,21 @@ STEP: Row = {
     "train_chip_memory_bytes": 200e9,
     "train_chip_memory_bytes_per_s": 4e12,
     "train_chip_link_bytes_per_s": 450e9,
-    "train_tokens": 0.107 * FULL["train_tokens"],  # the same hours at the MFU of so small a batch
 }
+# The hours of the reference scenario, at the MFU that so small a batch has.
+_HOURS = tapeout.evaluate(
+    scenarios.frame_of(
+        [
+            {
+                name: value
+                for name, value in {**FULL, **STEP}.items()
+                if name not in ("train_mfu", "train_chips", "train_chip_hours")
+            }
+        ]
+    ),
+    "train_chip_hours",
+)["train_chip_hours"][0]
+STEP["train_tokens"] = FULL["train_tokens"] * FULL["train_chip_hours"] / _HOURS
 STEP_MODELS = ("step_layout", "step_flop", "step_memory", "step")
 
 # What brings more options into the decision, and the models for which they are wanted. Between two options that both
@@ -254,7 +267,7 @@ def base_row(variant: str = "", options: tuple[str, ...] = EVERYTHING) -> Row:
     chosen = {name: {**OPTIONS, **STEP}[name] for name in options}
     given_values = {**FULL, **chosen, "die_area_mm2": 780.0}
     kept = {"die_area_mm2"} if variant == "square" else {"die_width_mm", "die_height_mm"}
-    kept |= set() if "train_data_parallel" in options else {"train_chips", "train_mfu"}
+    kept |= {"train_tokens"} if "train_data_parallel" in options else {"train_chips", "train_mfu"}
     if not variant.startswith("tokens"):
         kept.add("build_demand_cap_units_per_year")
     kept |= {name for name in FULL if name.startswith("serve_")}
