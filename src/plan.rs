@@ -543,13 +543,14 @@ mod tests {
         let error = plan(&["llm_params", "train_tokens"], "train_flop").expect_err("a mixture of experts?");
         assert_eq!(
             error,
-            "train_flop can't be computed: give train_flop, or llm_active_params; or scaling_target_loss"
+            "train_flop can't be computed: give train_flop, or llm_active_params; or llm_layers, llm_hidden, llm_heads, \
+             llm_kv_heads, llm_head_dim, llm_ffn, llm_vocab; or scaling_target_loss"
         );
         let error = plan(&["llm_active_params", "train_tokens"], "llm_params").expect_err("a mixture of experts?");
         assert!(error.starts_with("llm_params can't be computed: give llm_params"), "{error}");
         assert_eq!(model_of(&flop, "scaling_irreducible_loss"), "scaling_coefficients");
         let error = plan(&[], "train_flop").expect_err("nothing is known");
-        assert_eq!(error, "train_flop can't be computed: give train_flop, or train_tokens, llm_active_params");
+        assert_eq!(error, "train_flop can't be computed: give train_flop, or llm_active_params, train_tokens");
     }
 
     #[test]
