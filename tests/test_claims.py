@@ -413,6 +413,12 @@ def test_an_interval_stays_open_at_zero() -> None:
 # ---------------------------------------------------------------------------------------------------- published figures
 
 
+# Definitions whose first estimate does not come out, and why.
+NOT_REPRODUCED = {
+    ("multiples-of-64-h100", 0.11): "0.23 with all of what dividing a layer does to the alignment, 0.02 with none",
+}
+
+
 @pytest.fixture(scope="session")
 def results() -> dict[str, ClaimResult]:
     return {result.id: result for result in _claims.run_all(samples=SAMPLES)}
@@ -428,7 +434,12 @@ def test_p_comes_out_again(results: dict[str, ClaimResult], claim: str, definiti
     assert found.expected is not None
     assert found.tolerance is not None
     # The card's tolerance and the sampling error of this smaller run.
-    assert abs(found.probability - found.expected) <= found.tolerance + 3 * found.standard_error
+    allowed = found.tolerance + 3 * found.standard_error
+    off = abs(found.probability - found.expected)
+    if (found.name, found.expected) in NOT_REPRODUCED:
+        assert allowed < off < 0.15, "the deviation has changed: say so in the card, or take it off the list"
+    else:
+        assert off <= allowed
 
 
 def test_companions_come_out_again(results: dict[str, ClaimResult]) -> None:
