@@ -1,0 +1,208 @@
+"""`serving` against measured benchmarks: times of an output token (TPOT) and of the first token (TTFT).
+
+`serving_measured.csv`: one benchmark run a row, of public sets (InferenceX by SemiAnalysis, AIConfigurator's silicon
+sample by NVIDIA, Apache 2.0), layouts corrected, rows that can't be used marked in `excluded`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from accuracy.subject import Array, Subject, ranges, read
+from tapeout import _calibrate
+from tapeout._calibrate import TPOT, TTFT, Bench, Error
+from tapeout.declarations import declared
+
+FILE = "serving_measured.csv"
+MILLISECONDS = 1e-3
+NUMBERS = {
+    "serve_input_tokens": "input_tokens_mean",
+    "serve_output_tokens": "output_tokens_mean",
+    "serve_concurrency": "concurrency",
+    "serve_tensor_parallel": "tensor_parallel",
+    "serve_data_parallel": "attention_data_parallel",
+    "serve_expert_parallel": "expert_parallel",
+    "serve_attention_weight_bytes": "bytes_per_attention_weight",
+    "serve_dense_weight_bytes": "bytes_per_dense_weight",
+    "serve_expert_weight_bytes": "bytes_per_expert_weight",
+    "serve_head_weight_bytes": "bytes_per_head_weight",
+    "serve_kv_bytes_per_element": "bytes_per_kv_element",
+    "serve_engine_months": "month_since_2026_01",
+}
+WITHOUT_FP4 = ("h100-sxm", "h200-sxm")
+#: Rows whose exclusion is not by label or physics alone: put back, they show what cleaning is worth.
+UNDECIDED = ("R5b", "R6", "R7")
+#: No time that no roof explains.
+ROOFS_ALONE = {
+    **dict.fromkeys(("serve_cal_format_exponent", "serve_cal_month_factor", "serve_cal_prompt_expert_factor"), 1.0),
+    **dict.fromkeys(
+        ("serve_cal_layer_s", "serve_cal_expert_layer_s", "serve_cal_collective_s", "serve_cal_host_s"), 0.0
+    ),
+    "serve_cal_expert_slice": 0.0,
+    **dict.fromkeys((name for name in _calibrate.PRIORS[TTFT] if name.endswith("_s")), 0.0),
+    "serve_cal_first_steps": 0.0,
+    "serve_cal_first_prompt_factor": 1.0,
+    "serve_cal_queue_factor": 0.0,
+    "serve_cal_burst_share": 0.0,
+    "serve_cal_first_data_factor": 1.0,
+}
+SHARES = {name: 1.0 for name, row in declared().items() if name.startswith("serve_cal_") and name.endswith("_share")}
+#: A roofline as textbooks have it, with data-sheet peaks or with usual efficiencies.
+PEAKS = SHARES | ROOFS_ALONE
+USUAL = (
+    dict.fromkeys(("serve_cal_weight_read_share", "serve_cal_expert_read_share", "serve_cal_kv_read_share"), 0.8)
+    | dict.fromkeys(("serve_cal_prompt_flop_share", "serve_cal_attention_flop_share"), 0.5)
+    | {"serve_cal_decode_flop_share": 0.7}
+    | ROOFS_ALONE
+)
+ROOFLINE, USUAL_ROOFLINE = "roofline, data-sheet peaks", "roofline, usual efficiencies"
+IN_SAMPLE, GROUPS = "in sample", "groups left out"
+#: Columns of which each label is left out in turn.
+LEFT_OUT = {"chip": "chip left out", "engine": "engine left out", "llm": "model left out"}
+SCALED, PUT_BACK = "groups left out, three rows as scale", "groups left out, undecided rows too"
+#: What the same form of model reached when its terms were chosen, and a little. Some sixty forms had been tried on such
+#: folds, so that a point may be added for selection.
+LIMITS = {
+    TPOT: {
+        GROUPS: (10.5, 15.5),
+        LEFT_OUT["chip"]: (11.5, 17.0),
+        LEFT_OUT["llm"]: (13.5, 19.0),
+        SCALED: (8.5, 12.0),
+        PUT_BACK: (12.0, 18.0),
+    },
+    TTFT: {GROUPS: (25.0, 35.0)},
+}
+COVERED = (0.85, 0.95)
+SEEDS = 3
+RULES = {
+    "R2": "the number of replicas is not known",
+    "R3": "the layout cannot be",
+    "R5": "speculative decoding, by the published recipe, or not decidable",
+    "R6": "faster than memory allows",
+    "R7": "more arithmetic than chips reach",
+}
+RANGES = {
+    "requests under way": ("serve_concurrency", [4, 16, 32, 128]),
+    "prompt tokens": ("serve_input_tokens", [600, 2000, 5000]),
+    "chips a replica": ("chips", [1, 2, 4]),
+}
+
+
+def frame_of(table: pl.DataFrame) -> pl.DataFrame:
+    """The rows as `tapeout calibrate serving` takes them."""
+    four_bits = pl.col("precision").is_in(["fp4", "int4"])
+    return table.select(
+        "llm",
+        "chip",
+        "group",
+        pl.col("engine").alias("serve_engine"),
+        pl.when(four_bits).then(pl.lit("fp4")).otherwise("precision").alias("serve_precision"),
+        (four_bits & (pl.col("chip").is_in(WITHOUT_FP4) | (pl.col("precision") == "int4"))).alias("serve_weight_only"),
+        *(pl.col(name).cast(pl.Float64).alias(variable) for variable, name in NUMBERS.items()),
+        (pl.col("tpot_ms").cast(pl.Float64) * MILLISECONDS).alias("measured_tpot_s"),
+        (pl.col("ttft_ms").cast(pl.Float64) * MILLISECONDS).alias("measured_ttft_s"),
+    )
+
+
+def subjects(folder: Path) -> list[Subject]:
+    wanted = {*NUMBERS.values(), "llm", "chip", "engine", "precision", "group", "tpot_ms", "ttft_ms", "excluded"}
+    table = read(folder, FILE, wanted)
+    excluded = pl.col("excluded").fill_null("")
+    clean = table.filter(excluded == "")
+    bench = Bench(frame_of(clean))
+    frame = bench.frame
+    labels = frame.select(
+        "chip",
+        pl.col("serve_engine").alias("engine"),
+        "llm",
+        pl.col("serve_precision")
+        .replace_strict({"bf16": "16 bits", "fp8": "8 bits", "fp4": "4 bits"}, default=pl.col("serve_precision"))
+        .alias("weights"),
+        chips=pl.col("serve_tensor_parallel") * pl.col("serve_data_parallel"),
+        serve_concurrency="serve_concurrency",
+        serve_input_tokens="serve_input_tokens",
+    )
+    labels = labels.with_columns(ranges(labels[column], above).alias(name) for name, (column, above) in RANGES.items())
+
+    found = _calibrate.fit(bench)
+    folded = [_calibrate.left_out(bench, _calibrate.folds(bench.groups, seed)) for seed in range(SEEDS)]
+    single = _calibrate.left_out(bench, bench.groups)
+    without = {column: _calibrate.left_out(bench, labels[column].to_numpy()) for column in LEFT_OUT}
+    again = Bench(frame_of(table.filter((excluded == "") | excluded.str.contains("^(" + "|".join(UNDECIDED) + ")"))))
+    put_back = [_calibrate.left_out(again, _calibrate.folds(again.groups, seed)) for seed in range(SEEDS)]
+
+    def predicted(output: str, constants: dict[str, float]) -> Array:
+        values: Array = bench.predict([output], constants)[output].fill_null(float("nan")).to_numpy().copy()
+        values[~bench.counted(output, constants)] = np.nan
+        return values
+
+    rules = table.filter(excluded != "").select(rule=pl.col("excluded").str.extract(r"^(R\d)")).group_by("rule").len()
+    counts = dict(rules.sort("rule").iter_rows())
+    dropped = "; ".join(f"{counts[rule]} rows: {why}" for rule, why in RULES.items() if counts.get(rule))
+    both = (
+        f"{clean.height:,} runs of public benchmarks (InferenceX, AIConfigurator's silicon sample; November 2025 to "
+        f"April 2026), one replica under a fixed number of requests, no speculative decoding. Of {table.height:,} "
+        f"rows, left out are: {dropped}. A group is an architecture on a chip with an engine, "
+        f"{len(np.unique(bench.groups))} of them: rows of one run are alike, and folds that cut through groups would "
+        "measure interpolation. Fits of folds begin at general priors, not at the shipped constants, which have "
+        f"seen these rows. '{GROUPS}': five folds of whole groups, in {SEEDS} assignments. '{SCALED}': a user "
+        f"measures three rows of a group, which give it a factor. '{PUT_BACK}': with the rows about whose cleaning "
+        "one can argue."
+    )
+    result = []
+    for output, measured in bench.measured.items():
+        anchored = _calibrate.anchored(single[output], measured, bench.groups)
+        mixed = Error.of(
+            np.concatenate([one[output] for one in put_back]), np.tile(again.measured[output], len(put_back))
+        )
+        everywhere = np.stack([one[output] for one in folded])
+        sd = declared()[_calibrate.SPREAD[output]].default or 0.0
+        off = np.abs(np.log(everywhere / measured))
+        covered = float((off[np.isfinite(off)] <= _calibrate.QUANTILE_90 * sd).mean())
+        constants = [
+            f"  {name:<36}{found.values[name]:>12.4g}  declared {declared()[name].default:<10.4g} "
+            f"prior {_calibrate.PRIORS[output][name][0]:g}"
+            for name in _calibrate.PRIORS[output]
+        ]
+        first = output == TTFT
+        result.append(
+            Subject(
+                key="ttft" if first else "tpot",
+                title="Time to the first token (TTFT)" if first else "Time of an output token (TPOT)",
+                text="The same runs and folds, where nothing queues: fewer requests under way than memory has room "
+                "for, and less than half of the time spent on prompts, by the model's own count. A roofline "
+                "counts other rows so."
+                if first
+                else both,
+                unit=("s", 1.0) if first else ("ms", 1e3),
+                labels=labels,
+                measured=measured,
+                predicted={
+                    ROOFLINE: predicted(output, PEAKS),
+                    USUAL_ROOFLINE: predicted(output, USUAL),
+                    IN_SAMPLE: predicted(output, {}),
+                    GROUPS: everywhere,
+                    "each group left out": single[output],
+                    **{way: without[column][output] for column, way in LEFT_OUT.items()},
+                },
+                in_sample=IN_SAMPLE,
+                held_out=GROUPS,
+                roofline=ROOFLINE,
+                by=dict(LEFT_OUT) | dict.fromkeys(("weights", *RANGES)),
+                group=("llm", "chip", "engine"),
+                limits=LIMITS[output],
+                others={SCALED: anchored, PUT_BACK: mixed._replace(rows=round(mixed.rows / len(put_back)))},
+                remarks=[
+                    f"The declared 90 % interval (a spread of the logarithm of {sd:g}) holds {100 * covered:.0f} % "
+                    "of the rows left out."
+                ],
+                details=["fitted constants", *constants],
+                failures=[]
+                if COVERED[0] <= covered <= COVERED[1]
+                else [f"{output}: the 90 % interval holds {100 * covered:.0f} %"],
+            )
+        )
+    return result
