@@ -44,8 +44,6 @@ FITTED = {
 CAST = {"gemm_cast_bytes": (6.0, 0.0, 20.0)}
 OUTPUT_BYTES = 2.0
 USUAL_EFFICIENCY = 0.8
-#: Roofs lower than this are below the launch of a kernel.
-SHORT_S = 3e-6
 ROOFLINE, USUAL_ROOFLINE = "roofline, data-sheet peaks", "roofline, 80 % of both"
 IN_SAMPLE, LAYERS, WIDTHS = "in sample", "columns and depth left out", "columns left out"
 FOREIGN = "constants of the other chips"
@@ -149,8 +147,10 @@ def subjects(folder: Path) -> list[Subject]:
     )
     arithmetic, memory = roofs(grid)
     roof = np.maximum(arithmetic, memory)
-    longest = np.where(roof < SHORT_S, "launch", np.where(arithmetic > memory, "arithmetic", "memory"))
-    labels = labels.with_columns(pl.Series("longest part", longest))
+    longest = np.where(arithmetic > memory, "arithmetic", "memory")
+    labels = labels.with_columns(
+        pl.Series("longest part", longest), ranges(pl.Series(roof * 1e6), [3, 30, 300]).alias("roofline, µs")
+    )
     rest = rows.filter(~pl.col("grid"))
     elsewhere = {
         f"not fitted: {chip}, {software.split(' (')[0]}": Error.of(seconds(own), own["measured_s"].to_numpy())
@@ -187,6 +187,7 @@ def subjects(folder: Path) -> list[Subject]:
             "rows of the product": None,
             "columns": None,
             "longest part": None,
+            "roofline, µs": None,
         },
         group=("chip and format", "software", "rows of the product"),
         others=elsewhere,

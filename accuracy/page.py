@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from accuracy.subject import Subject
+from accuracy.subject import Subject, percent
 
 PEERS = Path(__file__).parent / "peers.csv"
 NOTE = "<!-- Written by `make accuracy FOLDER=...` from measurements that are not part of this project. -->"
@@ -35,15 +35,17 @@ tool promises; they do not rank it against these.
 READINGS = {
     "tpot": """What a roofline misses is time that no roof explains: times a layer and a step.
 
-Weakest: small models on one chip (Llama-3.1-8B), whose times software decides; H200 where no H200 was seen; an
-engine that was not seen, since its factor is then a guess; more than 128 requests under way. Rows of a group err
-together, so that three measurements of one's own (`tapeout calibrate serving`) mend a good part. Versions of one
-engine differ by more than most chips do and are told apart by month alone.""",
-    "ttft": """An order of magnitude rather than a forecast: launch paths, chunk sizes and schedulers of engines decide
-it and are not in the published rows.
+Weakest: Llama-3.1-8B and models in 16 bits, too long; H200 where no H200 was seen; an engine that was not seen, since
+its factor is then a guess. Rows of a group err together, so that three measurements of one's own (`tapeout calibrate
+serving`) mend a good part. Versions of an engine, told apart by month alone, differ by more than most chips do. The
+two groups furthest off are one set of runs, vLLM 0.12 on H200, too long for one model and too short for another: it
+may be the measurements. They are kept, since nothing but the error speaks against them.""",
+    "ttft": """An order of magnitude rather than a forecast: launch paths, chunk sizes and schedulers of engines
+decide it and are not in the published rows.
 
-Weakest: an engine that was not seen, SGLang above all; DeepSeek-V3 and both Llamas. The requests of these runs came
-at a fixed number under way; those that arrive at random are not validated.""",
+Weakest: SGLang, above all where it was not seen, with DeepSeek-V3; TensorRT-LLM with Llama-3.1-70B; more than 128
+requests under way, too short. The requests of these runs came at a fixed number under way; those that arrive at
+random are not validated.""",
     "step": """Weakest: the three runs of MT-NLG come out too short and a similar run without DeepSpeed does not:
 software, for which there is no constant. On B200, tensor parallel over four chips comes out too long and over eight
 too short.
@@ -51,8 +53,9 @@ too short.
 Efficiencies of one chip are no guide to another's: the A100 runs were tuned by their authors, the B200 runs hid no
 communication. For a chip without a measured step, that spread is what is known.""",
     "gemm": """Weakest: few rows, above all on B200, where software picks kernels that no count of tiles foretells.
-Large products on H100 come out too short: sustained load lowers its clock, which no constant here does. In 8 bits a
-roofline misses most, since times are with the conversion of what comes in.
+The largest products in 16 bits on H100 and B200 come out too short, as if sustained load lowered their clock (a
+guess); no constant stands for that. In 8 bits a roofline misses most, since times are with the conversion of what
+comes in.
 
 Efficiencies of another chip miss by several times as much as a chip's own, whichever shapes are left out.""",
 }
@@ -63,7 +66,7 @@ def page(subjects: list[Subject], training: list[str], plots: str | None) -> Ite
     yield NOTE
     yield ""
     yield INTRODUCTION
-    yield "| | rows | in sample | out of sample | roofline |"
+    yield "| median / mean | rows | in sample | out of sample | roofline |"
     yield "|---|--:|--:|--:|--:|"
     for subject in subjects:
         yield summary(subject)
@@ -77,11 +80,11 @@ def page(subjects: list[Subject], training: list[str], plots: str | None) -> Ite
 
 
 def summary(subject: Subject) -> str:
-    ways = (subject.in_sample, subject.held_out, subject.roofline)
     cells = []
-    for way in ways:
-        error = subject.error(way)
-        cells.append(f"{100 * error.median:.1f} / {100 * error.mean:.1f}")
+    for way in (subject.in_sample, subject.held_out, subject.roofline):
+        error = subject.error(way) if way else None
+        cells.append(f"{percent(error.median)} / {percent(error.mean)}" if error else "")
+    cells[1] += f", {subject.held_out}"
     anchor = subject.title.lower().replace(" ", "-").replace("(", "").replace(")", "")
     return f"| [{subject.title}](#{anchor}) | {len(subject.measured)} | {' | '.join(cells)} |"
 

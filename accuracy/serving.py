@@ -78,9 +78,9 @@ LIMITS = {
 COVERED = (0.85, 0.95)
 SEEDS = 3
 RULES = {
-    "R2": "the number of replicas is not known",
-    "R3": "the layout cannot be",
-    "R5": "speculative decoding, by the published recipe, or not decidable",
+    "R2": "replicas unknown",
+    "R3": "an impossible layout",
+    "R5": "speculative decoding by the published recipe, or not decidable",
     "R6": "faster than memory allows",
     "R7": "more arithmetic than chips reach",
 }
@@ -141,7 +141,7 @@ def subjects(folder: Path) -> list[Subject]:
 
     rules = table.filter(excluded != "").select(rule=pl.col("excluded").str.extract(r"^(R\d)")).group_by("rule").len()
     counts = dict(rules.sort("rule").iter_rows())
-    dropped = "; ".join(f"{counts[rule]} rows: {why}" for rule, why in RULES.items() if counts.get(rule))
+    dropped = ", ".join(f"{why} ({counts[rule]})" for rule, why in RULES.items() if counts.get(rule))
     both = (
         f"{clean.height:,} runs of public benchmarks (InferenceX, AIConfigurator's silicon sample; November 2025 to "
         f"April 2026), one replica under a fixed number of requests, no speculative decoding. Of {table.height:,} "
@@ -155,6 +155,7 @@ def subjects(folder: Path) -> list[Subject]:
     result = []
     for output, measured in bench.measured.items():
         anchored = _calibrate.anchored(single[output], measured, bench.groups)
+        anchored = anchored._replace(rows=anchored.rows // _calibrate.DRAWS)
         mixed = Error.of(
             np.concatenate([one[output] for one in put_back]), np.tile(again.measured[output], len(put_back))
         )

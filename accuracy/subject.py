@@ -61,7 +61,7 @@ class Subject:
     predicted: dict[str, Array]
     in_sample: str
     held_out: str
-    roofline: str
+    roofline: str | None
     #: Columns to list by, each with the prediction by constants that saw no row of the label, if there is one.
     by: dict[str, str | None]
     #: Columns whose combinations are ranked, if any.
@@ -138,7 +138,10 @@ class Subject:
 
 
 def percent(share: float, sign: bool = False) -> str:
-    return "" if math.isnan(share) else f"{100 * share:{'+' if sign else ''}.1f}"
+    if math.isnan(share):
+        return ""
+    rounded = round(100 * share, 1) + 0.0  # no -0.0
+    return f"{rounded:{'+' if sign else ''}.1f}"
 
 
 def _cells(error: Error) -> str:
