@@ -7,6 +7,7 @@ sample by NVIDIA, Apache 2.0), layouts corrected, rows that can't be used marked
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -107,103 +108,137 @@ def frame_of(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+class Left(NamedTuple):
+    """Predictions by fits on a part of the rows, for each output."""
+
+    fitted: _calibrate.Fit
+    folded: list[dict[str, Array]]
+    single: dict[str, Array]
+    #: By column, each of its labels left out in turn.
+    without: dict[str, dict[str, Array]]
+    #: With the undecided rows.
+    again: Bench
+    put_back: list[dict[str, Array]]
+
+
 def subjects(folder: Path) -> list[Subject]:
     wanted = {*NUMBERS.values(), "llm", "chip", "engine", "precision", "group", "tpot_ms", "ttft_ms", "excluded"}
-    table = read(folder, FILE, wanted)
-    excluded = pl.col("excluded").fill_null("")
-    clean = table.filter(excluded == "")
-    bench = Bench(frame_of(clean))
-    frame = bench.frame
-    labels = frame.select(
+    table = read(folder, FILE, wanted).with_columns(pl.col("excluded").fill_null(""))
+    used = pl.col("excluded") == ""
+    bench = Bench(frame_of(table.filter(used)))
+    again = Bench(frame_of(table.filter(used | pl.col("excluded").str.contains(f"^({'|'.join(UNDECIDED)})"))))
+    labels = labels_of(bench)
+    left = Left(
+        fitted=_calibrate.fit(bench),
+        folded=[_calibrate.left_out(bench, _calibrate.folds(bench.groups, seed)) for seed in range(SEEDS)],
+        single=_calibrate.left_out(bench, bench.groups),
+        without={column: _calibrate.left_out(bench, labels[column].to_numpy()) for column in LEFT_OUT},
+        again=again,
+        put_back=[_calibrate.left_out(again, _calibrate.folds(again.groups, seed)) for seed in range(SEEDS)],
+    )
+    first = (
+        "The same runs and folds, where nothing queues: fewer requests under way than memory has room for, and less "
+        "than half of the time spent on prompts, by the model's own count. A roofline counts other rows so."
+    )
+    names = {
+        TPOT: ("tpot", "Time of an output token (TPOT)", rows_and_folds(table, bench), ("ms", 1e3)),
+        TTFT: ("ttft", "Time to the first token (TTFT)", first, ("s", 1.0)),
+    }
+    return [subject(output, *names[output], labels, bench, left) for output in bench.measured]
+
+
+def labels_of(bench: Bench) -> pl.DataFrame:
+    """What each row is of."""
+    bits = pl.col("serve_precision").replace_strict({"bf16": "16 bits", "fp8": "8 bits", "fp4": "4 bits"})
+    frame = bench.frame.with_columns(chips=pl.col("serve_tensor_parallel") * pl.col("serve_data_parallel"))
+    return frame.select(
         "chip",
         pl.col("serve_engine").alias("engine"),
         "llm",
-        pl.col("serve_precision")
-        .replace_strict({"bf16": "16 bits", "fp8": "8 bits", "fp4": "4 bits"}, default=pl.col("serve_precision"))
-        .alias("weights"),
-        chips=pl.col("serve_tensor_parallel") * pl.col("serve_data_parallel"),
-        serve_concurrency="serve_concurrency",
-        serve_input_tokens="serve_input_tokens",
+        bits.alias("weights"),
+        *(ranges(frame[column], above).alias(name) for name, (column, above) in RANGES.items()),
     )
-    labels = labels.with_columns(ranges(labels[column], above).alias(name) for name, (column, above) in RANGES.items())
 
-    found = _calibrate.fit(bench)
-    folded = [_calibrate.left_out(bench, _calibrate.folds(bench.groups, seed)) for seed in range(SEEDS)]
-    single = _calibrate.left_out(bench, bench.groups)
-    without = {column: _calibrate.left_out(bench, labels[column].to_numpy()) for column in LEFT_OUT}
-    again = Bench(frame_of(table.filter((excluded == "") | excluded.str.contains("^(" + "|".join(UNDECIDED) + ")"))))
-    put_back = [_calibrate.left_out(again, _calibrate.folds(again.groups, seed)) for seed in range(SEEDS)]
 
-    def predicted(output: str, constants: dict[str, float]) -> Array:
+def rows_and_folds(table: pl.DataFrame, bench: Bench) -> str:
+    """Which rows are used, which not and why, and what is left out of a fit."""
+    rules = table.select(rule=pl.col("excluded").str.extract(r"^(R\d)"))["rule"].drop_nulls().value_counts()
+    counts = dict(rules.iter_rows())
+    dropped = ", ".join(f"{why} ({counts[rule]})" for rule, why in RULES.items() if counts.get(rule))
+    return (
+        f"{bench.frame.height:,} runs of public benchmarks (InferenceX, AIConfigurator's silicon sample; November 2025 "
+        f"to April 2026), one replica under a fixed number of requests, no speculative decoding. Of {table.height:,} "
+        f"rows, left out are: {dropped}. A group is an architecture on a chip with an engine, "
+        f"{len(np.unique(bench.groups))} of them: rows of one run are alike, and folds that cut through groups would "
+        "measure interpolation. Fits of folds begin at general priors, not at the shipped constants, which have seen "
+        f"these rows. '{GROUPS}': five folds of whole groups, in {SEEDS} assignments. '{SCALED}': a user measures "
+        f"three rows of a group, which give it a factor. '{PUT_BACK}': with the rows about whose cleaning one can "
+        "argue."
+    )
+
+
+def subject(
+    output: str,
+    key: str,
+    title: str,
+    text: str,
+    unit: tuple[str, float],
+    labels: pl.DataFrame,
+    bench: Bench,
+    left: Left,
+) -> Subject:
+    measured = bench.measured[output]
+
+    def predicted(constants: dict[str, float]) -> Array:
         values: Array = bench.predict([output], constants)[output].fill_null(float("nan")).to_numpy().copy()
         values[~bench.counted(output, constants)] = np.nan
         return values
 
-    rules = table.filter(excluded != "").select(rule=pl.col("excluded").str.extract(r"^(R\d)")).group_by("rule").len()
-    counts = dict(rules.sort("rule").iter_rows())
-    dropped = ", ".join(f"{why} ({counts[rule]})" for rule, why in RULES.items() if counts.get(rule))
-    both = (
-        f"{clean.height:,} runs of public benchmarks (InferenceX, AIConfigurator's silicon sample; November 2025 to "
-        f"April 2026), one replica under a fixed number of requests, no speculative decoding. Of {table.height:,} "
-        f"rows, left out are: {dropped}. A group is an architecture on a chip with an engine, "
-        f"{len(np.unique(bench.groups))} of them: rows of one run are alike, and folds that cut through groups would "
-        "measure interpolation. Fits of folds begin at general priors, not at the shipped constants, which have "
-        f"seen these rows. '{GROUPS}': five folds of whole groups, in {SEEDS} assignments. '{SCALED}': a user "
-        f"measures three rows of a group, which give it a factor. '{PUT_BACK}': with the rows about whose cleaning "
-        "one can argue."
+    folded = np.stack([one[output] for one in left.folded])
+    scaled = _calibrate.anchored(left.single[output], measured, bench.groups)
+    put_back = np.concatenate([one[output] for one in left.put_back])
+    undecided = Error.of(put_back, np.tile(left.again.measured[output], SEEDS))
+    sd = declared()[_calibrate.SPREAD[output]].default or 0.0
+    off = np.abs(np.log(folded / measured))
+    covered = float((off[np.isfinite(off)] <= _calibrate.QUANTILE_90 * sd).mean())
+    return Subject(
+        key=key,
+        title=title,
+        text=text,
+        unit=unit,
+        labels=labels,
+        measured=measured,
+        predicted={
+            ROOFLINE: predicted(PEAKS),
+            USUAL_ROOFLINE: predicted(USUAL),
+            IN_SAMPLE: predicted({}),
+            GROUPS: folded,
+            "each group left out": left.single[output],
+            **{way: left.without[column][output] for column, way in LEFT_OUT.items()},
+        },
+        in_sample=IN_SAMPLE,
+        held_out=GROUPS,
+        roofline=ROOFLINE,
+        by=dict(LEFT_OUT) | dict.fromkeys(("weights", *RANGES)),
+        group=("llm", "chip", "engine"),
+        limits=LIMITS[output],
+        others={
+            SCALED: scaled._replace(rows=scaled.rows // _calibrate.DRAWS),
+            PUT_BACK: undecided._replace(rows=round(undecided.rows / SEEDS)),
+        },
+        remarks=[
+            f"The declared 90 % interval (a spread of the logarithm of {sd:g}) holds {100 * covered:.0f} % of the rows "
+            "left out."
+        ],
+        details=[
+            "fitted constants",
+            *(
+                f"  {name:<36}{left.fitted.values[name]:>12.4g}  declared {default:<10.4g} prior {prior:g}"
+                for name, (prior, _) in _calibrate.PRIORS[output].items()
+                for default in [declared()[name].default]
+            ),
+        ],
+        failures=[]
+        if COVERED[0] <= covered <= COVERED[1]
+        else [f"{output}: the 90 % interval holds {100 * covered:.0f} %"],
     )
-    result = []
-    for output, measured in bench.measured.items():
-        anchored = _calibrate.anchored(single[output], measured, bench.groups)
-        anchored = anchored._replace(rows=anchored.rows // _calibrate.DRAWS)
-        mixed = Error.of(
-            np.concatenate([one[output] for one in put_back]), np.tile(again.measured[output], len(put_back))
-        )
-        everywhere = np.stack([one[output] for one in folded])
-        sd = declared()[_calibrate.SPREAD[output]].default or 0.0
-        off = np.abs(np.log(everywhere / measured))
-        covered = float((off[np.isfinite(off)] <= _calibrate.QUANTILE_90 * sd).mean())
-        constants = [
-            f"  {name:<36}{found.values[name]:>12.4g}  declared {declared()[name].default:<10.4g} "
-            f"prior {_calibrate.PRIORS[output][name][0]:g}"
-            for name in _calibrate.PRIORS[output]
-        ]
-        first = output == TTFT
-        result.append(
-            Subject(
-                key="ttft" if first else "tpot",
-                title="Time to the first token (TTFT)" if first else "Time of an output token (TPOT)",
-                text="The same runs and folds, where nothing queues: fewer requests under way than memory has room "
-                "for, and less than half of the time spent on prompts, by the model's own count. A roofline "
-                "counts other rows so."
-                if first
-                else both,
-                unit=("s", 1.0) if first else ("ms", 1e3),
-                labels=labels,
-                measured=measured,
-                predicted={
-                    ROOFLINE: predicted(output, PEAKS),
-                    USUAL_ROOFLINE: predicted(output, USUAL),
-                    IN_SAMPLE: predicted(output, {}),
-                    GROUPS: everywhere,
-                    "each group left out": single[output],
-                    **{way: without[column][output] for column, way in LEFT_OUT.items()},
-                },
-                in_sample=IN_SAMPLE,
-                held_out=GROUPS,
-                roofline=ROOFLINE,
-                by=dict(LEFT_OUT) | dict.fromkeys(("weights", *RANGES)),
-                group=("llm", "chip", "engine"),
-                limits=LIMITS[output],
-                others={SCALED: anchored, PUT_BACK: mixed._replace(rows=round(mixed.rows / len(put_back)))},
-                remarks=[
-                    f"The declared 90 % interval (a spread of the logarithm of {sd:g}) holds {100 * covered:.0f} % "
-                    "of the rows left out."
-                ],
-                details=["fitted constants", *constants],
-                failures=[]
-                if COVERED[0] <= covered <= COVERED[1]
-                else [f"{output}: the 90 % interval holds {100 * covered:.0f} %"],
-            )
-        )
-    return result
