@@ -22,8 +22,8 @@ How far the models are from what was measured, beside a roofline and beside what
 - **In sample**: by the constants that the project ships. They were fitted on these rows, or on a larger set of their
   kind.
 - **Left out**: by constants fitted here to the other rows.
-- **Roofline**: the longest of arithmetic, memory traffic and communication at the rates of data sheets, no constant
-  fitted. It shows what constants and overheads are worth.
+- **Roofline**: arithmetic, memory traffic and, in serving, communication at the rates of data sheets, no constant
+  fitted; of training steps arithmetic alone. It shows what constants and overheads are worth.
 
 Errors out of sample are what to expect of a chip, a model or an engine that was not measured. The rows are those
 that somebody published, mostly of runs that somebody had tuned. Not here at all: chips of AMD, Google and Amazon,
@@ -44,8 +44,9 @@ may be the measurements. They are kept, since nothing but the error speaks again
 decide it and are not in the published rows.
 
 Weakest: SGLang, above all where it was not seen, with DeepSeek-V3; TensorRT-LLM with Llama-3.1-70B; more than 128
-requests under way, too short. The requests of these runs came at a fixed number under way; those that arrive at
-random are not validated.""",
+requests under way, too short. Measured times beyond two seconds are mostly queues that the model does not see:
+limits of schedulers that the rows do not state. The requests of these runs came at a fixed number under way; those
+that arrive at random are not validated.""",
     "step": """Weakest: the three runs of MT-NLG come out too short and a similar run without DeepSpeed does not:
 software, for which there is no constant. On B200, tensor parallel over four chips comes out too long and over eight
 too short.
@@ -86,7 +87,7 @@ def summary(subject: Subject) -> str:
         cells.append(f"{percent(error.median)} / {percent(error.mean)}" if error else "")
     cells[1] += f", {subject.held_out}"
     anchor = subject.title.lower().replace(" ", "-").replace("(", "").replace(")", "")
-    return f"| [{subject.title}](#{anchor}) | {len(subject.measured)} | {' | '.join(cells)} |"
+    return f"| [{subject.title}](#{anchor}) | {subject.error(subject.in_sample).rows} | {' | '.join(cells)} |"
 
 
 def section(subject: Subject, plots: str | None) -> Iterator[str]:

@@ -19,6 +19,7 @@ WIDTH, RATIO_HEIGHT, SCALE = 420, 150, 1.4
 #: Colors of the file, for its size.
 PALETTE = 128
 RATIOS = [0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0]
+NEAR_RATIOS = [0.8, 0.9, 1.0, 1.1, 1.2]
 
 
 def write(subject: Subject, folder: Path) -> Path:
@@ -50,7 +51,7 @@ def chart(subject: Subject, points: pl.DataFrame) -> alt.VConcatChart:
     even = alt.Scale(type="log", domain=[low, high], nice=False)
     around = alt.Scale(type="log", domain=[1 / furthest, furthest], nice=False)
     axis = alt.Axis(values=ticks(low, high), format="~g", gridOpacity=0.4)
-    gap = alt.Axis(values=RATIOS, format="~g", gridOpacity=0.4)
+    gap = alt.Axis(values=RATIOS if furthest > 1.5 else NEAR_RATIOS, format="~g", gridOpacity=0.4)
     color = alt.Color("chip:N", scale=alt.Scale(domain=sorted(points["chip"].unique()), range=COLORS), title=None)
     size = 8 if points.height > 3000 else 16 if points.height > 100 else 50
     ends = pl.DataFrame({"measured": [low, high]}).with_columns(

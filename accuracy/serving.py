@@ -89,6 +89,7 @@ RANGES = {
     "requests under way": ("serve_concurrency", [4, 16, 32, 128]),
     "prompt tokens": ("serve_input_tokens", [600, 2000, 5000]),
     "chips a replica": ("chips", [1, 2, 4]),
+    "chips that share experts": ("serve_expert_parallel", [1, 2, 4]),
 }
 
 
@@ -122,12 +123,23 @@ class Left(NamedTuple):
 
 
 def subjects(folder: Path) -> list[Subject]:
-    wanted = {*NUMBERS.values(), "llm", "chip", "engine", "precision", "group", "tpot_ms", "ttft_ms", "excluded"}
+    wanted = {
+        *NUMBERS.values(),
+        "llm",
+        "chip",
+        "engine",
+        "precision",
+        "group",
+        "tpot_ms",
+        "ttft_ms",
+        "excluded",
+        "engine_version",
+    }
     table = read(folder, FILE, wanted).with_columns(pl.col("excluded").fill_null(""))
     used = pl.col("excluded") == ""
     bench = Bench(frame_of(table.filter(used)))
     again = Bench(frame_of(table.filter(used | pl.col("excluded").str.contains(f"^({'|'.join(UNDECIDED)})"))))
-    labels = labels_of(bench)
+    labels = labels_of(bench, table.filter(used)["engine_version"])
     left = Left(
         fitted=_calibrate.fit(bench),
         folded=[_calibrate.left_out(bench, _calibrate.folds(bench.groups, seed)) for seed in range(SEEDS)],
@@ -147,7 +159,7 @@ def subjects(folder: Path) -> list[Subject]:
     return [subject(output, *names[output], labels, bench, left) for output in bench.measured]
 
 
-def labels_of(bench: Bench) -> pl.DataFrame:
+def labels_of(bench: Bench, versions: pl.Series) -> pl.DataFrame:
     """What each row is of."""
     bits = pl.col("serve_precision").replace_strict({"bf16": "16 bits", "fp8": "8 bits", "fp4": "4 bits"})
     frame = bench.frame.with_columns(chips=pl.col("serve_tensor_parallel") * pl.col("serve_data_parallel"))
@@ -157,6 +169,7 @@ def labels_of(bench: Bench) -> pl.DataFrame:
         "llm",
         bits.alias("weights"),
         *(ranges(frame[column], above).alias(name) for name, (column, above) in RANGES.items()),
+        pl.format("{} {}", "serve_engine", versions.fill_null("(not stated)")).alias("version"),
     )
 
 
@@ -219,7 +232,7 @@ def subject(
         in_sample=IN_SAMPLE,
         held_out=GROUPS,
         roofline=ROOFLINE,
-        by=dict(LEFT_OUT) | dict.fromkeys(("weights", *RANGES)),
+        by=dict(LEFT_OUT) | dict.fromkeys(("weights", *RANGES, "version")),
         group=("llm", "chip", "engine"),
         limits=LIMITS[output],
         others={

@@ -38,7 +38,10 @@ def read(folder: Path, file: str, columns: Iterable[str]) -> pl.DataFrame:
 
 def ranges(numbers: pl.Series, above: list[int]) -> pl.Series:
     """What range each number is in, in their order."""
-    names = [f"up to {above[0]}", *(f"{low + 1} to {high}" for low, high in pairwise(above))]
+    names = [
+        f"up to {above[0]}",
+        *(f"{low + 1} to {high}" if low + 1 < high else f"{high}" for low, high in pairwise(above)),
+    ]
     names.append(f"above {above[-1]}")
     places = np.searchsorted(above, numbers.to_numpy())
     return pl.Series([names[place] for place in places], dtype=pl.Enum(names))

@@ -171,7 +171,7 @@ QUOTED = [
         [(chip, column, 1) for chip in ("a100-sxm-80gb", "b200-sxm") for column in (1, 3, 2)],
     ),
     ("step", rf"the other chip would miss by {FIGURE} %", "Training step", [("constants of the other chip", 2, 0)]),
-    ("step_memory", rf"the mean error is {FIGURE} %", "Memory of a training step", [("here, nothing fitted", 2, 0)]),
+    ("step_memory", rf"the mean error is {FIGURE} %", "Memory of a training step", [("nothing fitted", 2, 0)]),
     (
         "gemm_kernels",
         rf"A100 SXM\s+16 bits {FIGURE} %\s+H100 SXM\s+16 bits {FIGURE} %, 8 bits {FIGURE} %\s+"
