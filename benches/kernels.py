@@ -35,8 +35,8 @@ Times are processor time, the best of 40 runs taken in turns, on one core and {l
 ordered as the engine orders them, all outputs asked for (or those after the colon), none given, default choices,
 typical ranges (`benches/rows.py`).
 
-Machine: {processor}. Measured on it, with numbers in registers and without fused multiply-add, which would give other
-bits on processors that have none:
+Machine: {processor}. Measured on it, with numbers in registers and without fused multiply-add,
+which would give other bits on processors that have none:
 
 | what | measured |
 |---|---|
@@ -59,10 +59,10 @@ Shares of the measured time:
   short, so that it may be above 100 %.
 - *engine*: the call of a block with a kernel that does nothing: addresses, and the order of the rows.
 - *memory*: every column read and every output written once, from and to memory. Above 100 %, a frame that does not fit
-  in the caches takes that much longer than the kernel.
+  in the caches takes that share of the kernel's time at least.
 - *idle*, no bound of time: operations done for rows of a pack which have left the loop already.
 
-The largest bound from {enough:.0%} on is named as the limit. Where there is none, most of the time goes to *other
+The largest bound from {enough:.0f} % on is named as the limit. Where there is none, most of the time goes to *other
 instructions*, which are not arithmetic: loads and stores of what registers do not hold, branches, look-ups; *tables*,
 where one in five operations reads or writes one.
 
@@ -89,7 +89,9 @@ def measured(folder: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
         lines.append(" ".join([label, kernel.model, str(ROWS), str(wanted), *map(str, kernel.choices.values())]))
         (folder / kernel.model).write_bytes(np.concatenate([*kernel.columns.values(), []]).astype("<f8").tobytes())
     (folder / "kernels.txt").write_text("\n".join(lines))
-    command = ["cargo", "bench", "--locked", "--quiet", "--bench", "kernels", "--", str(folder)]
+    # A folder of its own: a library without Python in it would else take the place of the one that has.
+    cargo = ["cargo", "bench", "--locked", "--quiet", "--target-dir", "target/kernels", "--bench", "kernels"]
+    command = [*cargo, "--", str(folder)]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     machine, kernels = {}, []
     for line in said.splitlines():
@@ -202,7 +204,7 @@ def page(machine: dict[str, str], found: list[dict[str, str]]) -> str:
         division=float(machine["division_ns"]),
         root=float(machine["root_ns"]),
         bandwidth=float(machine["bytes_per_s"]) / 1e9,
-        enough=ENOUGH,
+        enough=100 * ENOUGH,
         **{name.removesuffix("_ns"): float(value) for name, value in machine.items() if name.endswith("_wait_ns")},
     )
     return head + "\n".join(lines) + "\n" + OPERATIONS + "\n".join(operations) + "\n"

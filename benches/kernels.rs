@@ -19,6 +19,9 @@ use tapeout::plan::{Registered, registry};
 use tapeout::variable::Model;
 
 const ROUNDS: usize = 40;
+/// Numbers between columns: a multiple of 4096 bytes apart, they would share few places of the first cache, and models of many
+/// columns would take up to twice as long.
+const PAD: usize = LANES;
 /// What a run takes, by fewer blocks or several passes over them.
 const RUN_NS: f64 = 1e6;
 
@@ -418,12 +421,14 @@ impl Kernel {
             *COUNTED.iter().find(|known| known.0 == name).unwrap_or_else(|| panic!("{name} is not counted"));
         let path = path.replace(' ', "");
         let module = path.rsplit_once("::").expect("a module and a model").0.to_owned();
-        let mut outputs = vec![0.0; model.outputs.len() * rows];
+        let inputs: Vec<f64> = inputs.chunks_exact(rows).flat_map(|column| [column, &[0.0; PAD]].concat()).collect();
+        let column = rows + PAD;
+        let mut outputs = vec![0.0; model.outputs.len() * column];
         let blocks = (0..rows / BLOCK)
             .map(|block| Addresses {
-                inputs: inputs.chunks_exact(rows).map(|column| column[block * BLOCK..].as_ptr().cast()).collect(),
+                inputs: inputs.chunks_exact(column).map(|x| x[block * BLOCK..].as_ptr().cast()).collect(),
                 given: vec![null(); model.outputs.len()],
-                outputs: outputs.chunks_exact_mut(rows).map(|x| x[block * BLOCK..].as_mut_ptr().cast()).collect(),
+                outputs: outputs.chunks_exact_mut(column).map(|x| x[block * BLOCK..].as_mut_ptr().cast()).collect(),
             })
             .collect();
         Kernel {
@@ -473,7 +478,7 @@ impl Kernel {
         let together = operations() * LANES as f64;
         start_counting();
         let spread = |column: &[f64]| column[..BLOCK].iter().map(|x| [*x; LANES]).collect::<Vec<_>>();
-        let inputs: Vec<_> = self.inputs.chunks_exact(self.rows).map(spread).collect();
+        let inputs: Vec<_> = self.inputs.chunks_exact(self.rows + PAD).map(spread).collect();
         let mut outputs = vec![vec![[0.0; LANES]; BLOCK]; self.model.outputs.len()];
         let call = Call {
             inputs: &inputs.iter().map(Vec::as_ptr).collect::<Vec<_>>(),
