@@ -30,12 +30,14 @@ pub struct Registry {
     pub models: Vec<Registered>,
     /// For each variable the models that compute it, as (model, output).
     pub providers: Vec<Vec<(usize, usize)>>,
+    /// What of the own chip's serving is as the merchant's where the caller gives that and not its own.
+    pub follows: HashMap<VariableId, VariableId>,
 }
 
 /// The registry, made and checked at first use.
 pub fn registry() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
-    REGISTRY.get_or_init(|| Registry::new(MODELS))
+    REGISTRY.get_or_init(|| Registry::new(&MODELS))
 }
 
 impl Registry {
@@ -107,7 +109,17 @@ impl Registry {
                 );
             }
         }
-        Registry { variables, owners, ids, models: registered, providers }
+        let mut follows = HashMap::new();
+        for model in &registered {
+            if model.entry.follows {
+                follows.extend(model.outputs.iter().copied().zip(model.inputs.iter().copied()));
+            }
+            if let Some(of) = model.entry.of {
+                let merchant = of.choices.iter().map(|name| ids[name]);
+                follows.extend(model.choices.iter().copied().zip(merchant).filter(|(own, other)| own != other));
+            }
+        }
+        Registry { variables, owners, ids, models: registered, providers, follows }
     }
 
     /// Everything the outputs may depend on, whatever is given.
@@ -117,6 +129,7 @@ impl Registry {
         let mut open = outputs.to_vec();
         while let Some(id) = open.pop() {
             if reached.insert(id) {
+                open.extend(self.follows.get(&id));
                 for &(m, _) in &self.providers[id] {
                     let model = &self.models[m];
                     open.extend(model.inputs.iter().chain(&model.choices).chain(&model.outputs));
@@ -136,6 +149,8 @@ pub struct Known {
     pub closed: BTreeSet<VariableId>,
     /// The value of every choice variable, by position.
     pub choices: Vec<(VariableId, u8)>,
+    /// Choices that are not given and have the value of another that is.
+    pub as_other: BTreeSet<VariableId>,
 }
 
 impl Known {
@@ -145,11 +160,28 @@ impl Known {
         let value = |id: &VariableId| self.choices.iter().find(|choice| choice.0 == *id).map_or(0, |choice| choice.1);
         registry().models[model].choices.iter().map(value).collect()
     }
-    /// Bits of a model's outputs that are supplied.
+    /// Bits of a model's outputs that are given.
     #[must_use]
     pub fn given_of(&self, model: usize) -> u64 {
         let outputs = &registry().models[model].outputs;
-        outputs.iter().enumerate().map(|(o, id)| u64::from(self.supplied.contains(id)) << o).sum()
+        outputs.iter().enumerate().map(|(o, id)| u64::from(self.is_given(model, *id)) << o).sum()
+    }
+    /// Whether a model takes an output as given: it is supplied, or as another that is.
+    #[must_use]
+    pub fn is_given(&self, model: usize, id: VariableId) -> bool {
+        let itself = registry().models[model].entry.follows;
+        self.supplied.contains(&id) || !itself && self.followed(id).is_some()
+    }
+    /// The given choice that stands for one which is not.
+    #[must_use]
+    pub fn followed_choice(&self, id: VariableId) -> Option<VariableId> {
+        self.as_other.contains(&id).then(|| registry().follows[&id])
+    }
+    /// The supplied variable that stands for one which is not.
+    #[must_use]
+    pub fn followed(&self, id: VariableId) -> Option<VariableId> {
+        let followed = registry().follows.get(&id).copied();
+        followed.filter(|other| self.supplied.contains(other) && !self.supplied.contains(&id))
     }
 }
 
@@ -291,6 +323,9 @@ impl Ways {
     }
 }
 
+/// A way out that asks for more than this is not told in a second form.
+const READABLE: usize = 10;
+
 /// The walk back from the outputs.
 struct Walk<'a> {
     ways: &'a Ways,
@@ -348,7 +383,7 @@ impl Walk<'_> {
 
     /// For each provider what it lacks, down to what only the caller can give.
     fn missing(&self, id: VariableId) -> Vec<Vec<VariableId>> {
-        let lacking = |needs: &[VariableId]| {
+        let lacking = |needs: &[VariableId]| -> BTreeSet<VariableId> {
             let mut seen = HashSet::from([id]);
             let mut leaves = BTreeSet::new();
             let mut open = needs.to_vec();
@@ -364,19 +399,40 @@ impl Walk<'_> {
                     }
                 }
             }
-            leaves.into_iter().collect()
+            leaves
         };
-        let Some(ways) = self.ways.needs.get(&id) else { return Vec::new() };
-        let mut missing: Vec<Vec<VariableId>> = ways.iter().map(|way| lacking(&way.2)).collect();
+        let ways_of = |id: VariableId| self.ways.needs.get(&id).map_or(&[][..], |ways| &ways[..]);
+        let mut missing: Vec<BTreeSet<VariableId>> = ways_of(id).iter().map(|way| lacking(&way.2)).collect();
         // Where all that a way lacks is a variable with alternatives, these are ways out too.
         for way in missing.clone() {
-            if let [only] = way[..]
-                && self.ways.needs.get(&only).is_some_and(|ways| ways.len() > 1)
+            if let (Some(&only), 1) = (way.first(), way.len())
+                && ways_of(only).len() > 1
             {
-                let more = self.ways.needs[&only].iter().map(|way| lacking(&way.2));
-                missing.extend(more.filter(|way| *way != [only]));
+                let more = ways_of(only).iter().map(|way| lacking(&way.2));
+                missing.extend(more.filter(|more| *more != way));
             }
         }
+        // Inputs that one model can find have its inputs for a way out: down to the caller's or, if these are fewer, its own.
+        let unknown = |need: &&VariableId| !self.knowable.contains(*need) && !self.ways.defaults.contains(*need);
+        for whole in missing.clone().into_iter().filter(|way| way.len() <= READABLE) {
+            let (mut far, mut near) = (whole.clone(), whole.clone());
+            for leaf in &whole {
+                if let [(_, _, needs)] = ways_of(*leaf) {
+                    far.remove(leaf);
+                    near.remove(leaf);
+                    far.extend(lacking(needs));
+                    near.extend(needs.iter().filter(unknown));
+                }
+            }
+            missing.push(if near.len() < far.len() { near } else { far });
+        }
+        // What may be as another variable is asked for under that one's name.
+        let named = |id: &VariableId| *registry().follows.get(id).unwrap_or(id);
+        if missing.is_empty() && registry().follows.contains_key(&id) {
+            missing.push(BTreeSet::from([id]));
+        }
+        let mut missing: Vec<Vec<VariableId>> =
+            missing.iter().map(|way| way.iter().map(named).collect::<BTreeSet<_>>().into_iter().collect()).collect();
         // A way that asks for all that another does, and more, is no help.
         let all = missing.clone();
         let mut place = 0;
@@ -408,6 +464,9 @@ impl Plan {
                 ways.defaults.insert(id);
             }
             for &(model, output) in &registry.providers[id] {
+                if registry.models[model].entry.follows && known.followed(id).is_none() {
+                    continue;
+                }
                 let reads = needs(model, given_of(model), &choices_of(model), output);
                 ways.needs.entry(id).or_default().push((model, output, reads));
             }
@@ -619,7 +678,7 @@ mod tests {
     }
 
     fn contradiction(change: impl FnOnce(&mut Vec<Entry>)) -> String {
-        let mut models = MODELS.to_vec();
+        let mut models = MODELS.clone();
         change(&mut models);
         let models: &'static [Entry] = models.leak();
         let caught = std::panic::catch_unwind(|| Registry::new(models)).err().expect("a contradiction");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -261,6 +262,12 @@ _KINKS: dict[str, tuple[str, str]] = {
     "align_best_vocab": ("steps", "where another neighbor is best"),
     "align_best_params_ratio": ("steps", "where another neighbor is best"),
     "align_needed_gemm_share": ("bends", "as align_gemm_gain; a step to infinity where it reaches 1"),
+}
+# The own chip's serving has the same equations under its own names.
+_KINKS |= {
+    f"asic_{name}": (kind, re.sub(r"\bserve_", "asic_serve_", where))
+    for name, (kind, where) in _KINKS.items()
+    if name.startswith("serve_")
 }
 
 

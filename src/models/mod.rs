@@ -30,6 +30,10 @@ pub mod leverage;
 pub mod leverage_beside;
 pub mod llm;
 pub mod own_cost;
+pub mod own_load;
+pub mod own_performance;
+pub mod own_power;
+pub mod own_rent;
 pub mod package;
 pub mod programme;
 pub mod scaling;
@@ -56,7 +60,9 @@ pub mod training_dates;
 
 use crate::engine::RunModel;
 use crate::gradient::RunDual;
+use crate::own_chip;
 use crate::variable::{Model, Reads, Variable, needs};
+use std::sync::LazyLock;
 
 /// A model as the plan and the engine see it.
 #[derive(Clone, Copy)]
@@ -74,6 +80,10 @@ pub struct Entry {
     pub run: RunModel,
     pub run_dual: RunDual,
     pub needs: fn(given: u64, choices: &[u8]) -> Vec<Reads>,
+    /// Of a model for a second chip: the one whose code it runs, with its variables in the same order.
+    pub of: Option<&'static Entry>,
+    /// Whether each output is the input at its place, and that only where the caller gives the input.
+    pub follows: bool,
 }
 
 const fn entry<M: Model>() -> Entry {
@@ -91,11 +101,15 @@ const fn entry<M: Model>() -> Entry {
         run: M::run,
         run_dual: M::run_dual,
         needs: needs::<M>,
+        of: None,
+        follows: false,
     }
 }
 
-/// In the order in which alternatives are tried.
-pub const MODELS: &[Entry] = &[
+/// All models, in the order in which alternatives are tried. Those for the own chip come last.
+pub static MODELS: LazyLock<Vec<Entry>> = LazyLock::new(|| own_chip::with_own_chip(DECLARED));
+
+const DECLARED: &[Entry] = &[
     entry::<llm::Llm>(),
     entry::<serving_format::ServingFormat>(),
     entry::<serving_engine::ServingEngine>(),
@@ -134,6 +148,11 @@ pub const MODELS: &[Entry] = &[
     entry::<build_month::BuildMonth>(),
     entry::<build_dual::BuildDual>(),
     entry::<own_cost::OwnCost>(),
+    Entry { follows: true, ..entry::<own_load::OwnLoad>() },
+    entry::<own_rent::power_ratio::OwnPowerRatio>(),
+    entry::<own_rent::OwnRent>(),
+    entry::<own_performance::OwnPerformance>(),
+    entry::<own_power::OwnPower>(),
     entry::<leverage::Leverage>(),
     entry::<leverage_beside::LeverageBeside>(),
     entry::<decision::dual::Dual>(),
@@ -169,6 +188,12 @@ pub const MODELS: &[Entry] = &[
 
 /// Variables that several models may compute, the first that can.
 pub const ALTERNATIVES: &[&str] = &[
+    "asic_serve_attention_weight_bytes",
+    "asic_serve_concurrency",
+    "asic_serve_dense_weight_bytes",
+    "asic_serve_expert_weight_bytes",
+    "asic_serve_head_weight_bytes",
+    "asic_serve_tokens_per_step",
     "build_units_per_year",
     "decision",
     "decision_margin_usd",
@@ -199,7 +224,7 @@ mod tests {
         let answers = evaluate::<Rented>(&[("train_chip_hours", 1e6), ("rented_usd_per_hour", 2.5)], &[]);
         assert_eq!(answers["rented_cost_usd"].to_bits(), 2.5e6_f64.to_bits());
         // Its row in the registry: names, units and wiring are checked there.
-        let registry = Registry::new([MODELS, &[entry::<Rented>()]].concat().leak());
+        let registry = Registry::new([&MODELS[..], &[entry::<Rented>()]].concat().leak());
         assert!(registry.ids.contains_key("rented_cost_usd"));
     }
 }
