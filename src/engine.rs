@@ -588,10 +588,16 @@ impl Request {
         known.closed.retain(|id| reach.contains(id));
         for &id in reach {
             if Self::is_choice(id) {
-                let value = match self.columns.get(&id) {
-                    Some(column) if self.rows > 0 && !column.is_null(row) => column.value(row),
-                    _ => self.assumptions.get(&id).copied().unwrap_or(registry().variables[id].default),
+                let given = |id: &VariableId| match self.columns.get(id) {
+                    Some(column) if self.rows > 0 && !column.is_null(row) => Some(column.value(row)),
+                    _ => self.assumptions.get(id).copied(),
                 };
+                let own = given(&id);
+                let other = registry().follows.get(&id).and_then(given).filter(|_| own.is_none());
+                if other.is_some() {
+                    known.as_other.insert(id);
+                }
+                let value = own.or(other).unwrap_or(registry().variables[id].default);
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small code")]
                 known.choices.push((id, value as u8));
             }

@@ -10,12 +10,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// A row, as far as it decides what lines read. Without numbers.
+/// The model on whose page it stands that a choice is as another.
+const FOLLOWS: &str = "own_load";
+
+/// A row, as far as it decides what a model's lines read. Without numbers.
 struct Row<'a>(&'a Known);
 
 impl Row<'_> {
-    fn given(&self, name: &str) -> bool {
-        registry().ids.get(name).is_some_and(|id| self.0.supplied.contains(id))
+    fn given(&self, model: usize, name: &str) -> bool {
+        registry().ids.get(name).is_some_and(|id| self.0.is_given(model, *id))
     }
     fn choice(&self, name: &str) -> Option<String> {
         let id = registry().ids.get(name)?;
@@ -44,7 +47,7 @@ impl Tree<'_> {
             }
             let reads = match source {
                 Source::Model(model, output) => tree.reads(model, output),
-                _ => Vec::new(),
+                _ => tree.known.followed_choice(id).into_iter().collect(),
             };
             for &read in &reads {
                 open.push((read, tree.source(read, source)));
@@ -82,7 +85,9 @@ impl Tree<'_> {
             let inside = registered.outputs.iter().position(|other| *other == id);
             match (inside, self.plan.sources.get(&id)) {
                 // Elsewhere another model computes it, here this one's own line does.
-                (Some(other), Some(Source::Model(provider, _))) if *provider != model => {
+                (Some(other), Some(Source::Model(provider, _)))
+                    if *provider != model && !self.known.is_given(model, id) =>
+                {
                     found.extend(self.reads(model, other));
                 }
                 _ => found.push(id),
@@ -90,7 +95,7 @@ impl Tree<'_> {
         }
         let row = Row(self.known);
         let of_lines = self.choices.entry(model).or_insert_with(|| {
-            let (given, choice) = (|name: &str| row.given(name), |name: &str| row.choice(name));
+            let (given, choice) = (|name: &str| row.given(model, name), |name: &str| row.choice(name));
             let moves = |output: usize, choice: usize| moved(model, &choices, choice)[output];
             algebra::choices_read(registered.entry, &Seen { given: &given, choice: &choice, numbers: None }, &moves)
         });
@@ -158,6 +163,9 @@ fn moved(model: usize, choices: &[u8], choice: usize) -> Arc<[bool]> {
 fn origin(request: &Request, pattern: &Pattern, tree: &Tree, id: VariableId) -> (From, f64) {
     let registry = registry();
     let default = (From::Default, registry.variables[id].default);
+    if pattern.known.followed_choice(id).is_some() {
+        return (From::Model(FOLLOWS), f64::NAN);
+    }
     if tree.is_choice(id) && !pattern.columns.contains(&id) && !request.assumptions.contains_key(&id) {
         return default;
     }
@@ -281,8 +289,8 @@ pub fn explain(
         reads.unwrap_or_default().iter().map(|id| registry.variables[*id].name.to_owned()).collect()
     };
     let row = Row(&pattern.known);
-    let (given, choice) = (|name: &str| row.given(name), |name: &str| row.choice(name));
-    let seen = Seen { given: &given, choice: &choice, numbers: Some(Numbers { value: &number, reads: &reads }) };
+    let choice = |name: &str| row.choice(name);
+    let numbers = Some(Numbers { value: &number, reads: &reads });
     let mut nodes: Vec<Node> = Vec::new();
     let mut open = request.outputs.clone();
     while let Some(id) = open.pop() {
@@ -294,10 +302,12 @@ pub fn explain(
         let equation = match source {
             Source::Model(model, output) => {
                 let entry = registry.models[*model].entry;
+                let given = |name: &str| row.given(*model, name);
+                let seen = Seen { given: &given, choice: &choice, numbers };
                 let of_model = written.entry(*model).or_insert_with(|| algebra::equations(entry, &seen));
                 of_model.get(entry.outputs[*output].name).cloned()
             }
-            _ => None,
+            _ => pattern.known.followed_choice(id).map(|other| Equation::same_as(registry.variables[other].name)),
         };
         if let Some(equation) = &equation {
             reads_of.sort_by_key(|id| equation.place(registry.variables[*id].name));

@@ -30,60 +30,14 @@ pub struct Registry {
     pub models: Vec<Registered>,
     /// For each variable the models that compute it, as (model, output).
     pub providers: Vec<Vec<(usize, usize)>>,
-}
-
-/// A model with its names written out.
-fn written_out(model: &Entry) -> Entry {
-    if model.prefixes.is_empty() {
-        return *model;
-    }
-    let here = |name: &'static str| -> &'static str {
-        let found = model.prefixes.iter().find_map(|(from, to)| Some((to, name.strip_prefix(from)?)));
-        found.map_or(name, |(to, rest)| format!("{to}{rest}").leak())
-    };
-    let named = |variables: &[Variable]| -> &'static [Variable] {
-        let number = |variable: &Variable| matches!(variable.kind, Kind::Number | Kind::Integer | Kind::Date);
-        let name = |variable: &Variable| if number(variable) { here(variable.name) } else { variable.name };
-        variables.iter().map(|variable| Variable { name: name(variable), ..*variable }).collect::<Vec<_>>().leak()
-    };
-    let numbers = model.inputs.iter().copied().chain(model.outputs.iter().map(|output| output.name));
-    let names: HashMap<&str, &str> = numbers.map(|name| (name, here(name))).collect();
-    let mut body = String::new();
-    for word in words(model.body[2]) {
-        body.push_str(names.get(word).unwrap_or(&word));
-    }
-    Entry {
-        owned: named(model.owned),
-        inputs: model.inputs.iter().map(|name| here(name)).collect::<Vec<_>>().leak(),
-        outputs: named(model.outputs),
-        body: [model.body[0], model.body[1], body.leak()],
-        ..*model
-    }
-}
-
-/// The text's words and what stands between them, in order.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let of_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let first = rest.chars().next()?;
-        let end = rest.find(|letter| of_word(letter) != of_word(first)).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        rest = after;
-        Some(word)
-    })
-}
-
-/// Every model, in the order in which alternatives are tried.
-pub fn models() -> &'static [Entry] {
-    static WRITTEN_OUT: OnceLock<Vec<Entry>> = OnceLock::new();
-    WRITTEN_OUT.get_or_init(|| MODELS.iter().map(written_out).collect())
+    /// What of the own chip's serving is as the merchant's where the caller gives that and not its own.
+    pub follows: HashMap<VariableId, VariableId>,
 }
 
 /// The registry, made and checked at first use.
 pub fn registry() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
-    REGISTRY.get_or_init(|| Registry::new(models()))
+    REGISTRY.get_or_init(|| Registry::new(&MODELS))
 }
 
 impl Registry {
@@ -155,7 +109,17 @@ impl Registry {
                 );
             }
         }
-        Registry { variables, owners, ids, models: registered, providers }
+        let mut follows = HashMap::new();
+        for model in &registered {
+            if model.entry.follows {
+                follows.extend(model.outputs.iter().copied().zip(model.inputs.iter().copied()));
+            }
+            if let Some(of) = model.entry.of {
+                let merchant = of.choices.iter().map(|name| ids[name]);
+                follows.extend(model.choices.iter().copied().zip(merchant).filter(|(own, other)| own != other));
+            }
+        }
+        Registry { variables, owners, ids, models: registered, providers, follows }
     }
 
     /// Everything the outputs may depend on, whatever is given.
@@ -165,6 +129,7 @@ impl Registry {
         let mut open = outputs.to_vec();
         while let Some(id) = open.pop() {
             if reached.insert(id) {
+                open.extend(self.follows.get(&id));
                 for &(m, _) in &self.providers[id] {
                     let model = &self.models[m];
                     open.extend(model.inputs.iter().chain(&model.choices).chain(&model.outputs));
@@ -184,6 +149,8 @@ pub struct Known {
     pub closed: BTreeSet<VariableId>,
     /// The value of every choice variable, by position.
     pub choices: Vec<(VariableId, u8)>,
+    /// Choices that are not given and have the value of another that is.
+    pub as_other: BTreeSet<VariableId>,
 }
 
 impl Known {
@@ -193,11 +160,28 @@ impl Known {
         let value = |id: &VariableId| self.choices.iter().find(|choice| choice.0 == *id).map_or(0, |choice| choice.1);
         registry().models[model].choices.iter().map(value).collect()
     }
-    /// Bits of a model's outputs that are supplied.
+    /// Bits of a model's outputs that are given.
     #[must_use]
     pub fn given_of(&self, model: usize) -> u64 {
         let outputs = &registry().models[model].outputs;
-        outputs.iter().enumerate().map(|(o, id)| u64::from(self.supplied.contains(id)) << o).sum()
+        outputs.iter().enumerate().map(|(o, id)| u64::from(self.is_given(model, *id)) << o).sum()
+    }
+    /// Whether a model takes an output as given: it is supplied, or as another that is.
+    #[must_use]
+    pub fn is_given(&self, model: usize, id: VariableId) -> bool {
+        let itself = registry().models[model].entry.follows;
+        self.supplied.contains(&id) || !itself && self.followed(id).is_some()
+    }
+    /// The given choice that stands for one which is not.
+    #[must_use]
+    pub fn followed_choice(&self, id: VariableId) -> Option<VariableId> {
+        self.as_other.contains(&id).then(|| registry().follows[&id])
+    }
+    /// The supplied variable that stands for one which is not.
+    #[must_use]
+    pub fn followed(&self, id: VariableId) -> Option<VariableId> {
+        let followed = registry().follows.get(&id).copied();
+        followed.filter(|other| self.supplied.contains(other) && !self.supplied.contains(&id))
     }
 }
 
@@ -339,6 +323,9 @@ impl Ways {
     }
 }
 
+/// A way out that asks for more than this is not told in a second form.
+const READABLE: usize = 10;
+
 /// The walk back from the outputs.
 struct Walk<'a> {
     ways: &'a Ways,
@@ -396,7 +383,7 @@ impl Walk<'_> {
 
     /// For each provider what it lacks, down to what only the caller can give.
     fn missing(&self, id: VariableId) -> Vec<Vec<VariableId>> {
-        let lacking = |needs: &[VariableId]| {
+        let lacking = |needs: &[VariableId]| -> BTreeSet<VariableId> {
             let mut seen = HashSet::from([id]);
             let mut leaves = BTreeSet::new();
             let mut open = needs.to_vec();
@@ -412,19 +399,40 @@ impl Walk<'_> {
                     }
                 }
             }
-            leaves.into_iter().collect()
+            leaves
         };
-        let Some(ways) = self.ways.needs.get(&id) else { return Vec::new() };
-        let mut missing: Vec<Vec<VariableId>> = ways.iter().map(|way| lacking(&way.2)).collect();
+        let ways_of = |id: VariableId| self.ways.needs.get(&id).map_or(&[][..], |ways| &ways[..]);
+        let mut missing: Vec<BTreeSet<VariableId>> = ways_of(id).iter().map(|way| lacking(&way.2)).collect();
         // Where all that a way lacks is a variable with alternatives, these are ways out too.
         for way in missing.clone() {
-            if let [only] = way[..]
-                && self.ways.needs.get(&only).is_some_and(|ways| ways.len() > 1)
+            if let (Some(&only), 1) = (way.first(), way.len())
+                && ways_of(only).len() > 1
             {
-                let more = self.ways.needs[&only].iter().map(|way| lacking(&way.2));
-                missing.extend(more.filter(|way| *way != [only]));
+                let more = ways_of(only).iter().map(|way| lacking(&way.2));
+                missing.extend(more.filter(|more| *more != way));
             }
         }
+        // Inputs that one model can find have its inputs for a way out: down to the caller's or, if these are fewer, its own.
+        let unknown = |need: &&VariableId| !self.knowable.contains(*need) && !self.ways.defaults.contains(*need);
+        for whole in missing.clone().into_iter().filter(|way| way.len() <= READABLE) {
+            let (mut far, mut near) = (whole.clone(), whole.clone());
+            for leaf in &whole {
+                if let [(_, _, needs)] = ways_of(*leaf) {
+                    far.remove(leaf);
+                    near.remove(leaf);
+                    far.extend(lacking(needs));
+                    near.extend(needs.iter().filter(unknown));
+                }
+            }
+            missing.push(if near.len() < far.len() { near } else { far });
+        }
+        // What may be as another variable is asked for under that one's name.
+        let named = |id: &VariableId| *registry().follows.get(id).unwrap_or(id);
+        if missing.is_empty() && registry().follows.contains_key(&id) {
+            missing.push(BTreeSet::from([id]));
+        }
+        let mut missing: Vec<Vec<VariableId>> =
+            missing.iter().map(|way| way.iter().map(named).collect::<BTreeSet<_>>().into_iter().collect()).collect();
         // A way that asks for all that another does, and more, is no help.
         let all = missing.clone();
         let mut place = 0;
@@ -456,6 +464,9 @@ impl Plan {
                 ways.defaults.insert(id);
             }
             for &(model, output) in &registry.providers[id] {
+                if registry.models[model].entry.follows && known.followed(id).is_none() {
+                    continue;
+                }
                 let reads = needs(model, given_of(model), &choices_of(model), output);
                 ways.needs.entry(id).or_default().push((model, output, reads));
             }
@@ -498,7 +509,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::{Known, Plan, Registry, Source, Unanswerable, registry};
-    use crate::models::Entry;
+    use crate::models::{Entry, MODELS};
     use crate::variable::{Role, Variable};
 
     fn id(name: &str) -> usize {
@@ -687,7 +698,7 @@ mod tests {
     }
 
     fn contradiction(change: impl FnOnce(&mut Vec<Entry>)) -> String {
-        let mut models = super::models().to_vec();
+        let mut models = MODELS.clone();
         change(&mut models);
         let models: &'static [Entry] = models.leak();
         let caught = std::panic::catch_unwind(|| Registry::new(models)).err().expect("a contradiction");
@@ -712,7 +723,7 @@ mod tests {
             models[die].outputs = changed(models[die].outputs, |outputs| outputs[0].unit = "cm2");
             models.push(Entry {
                 name: "other",
-                outputs: changed(super::models()[die].outputs, |outputs| outputs.truncate(1)),
+                outputs: changed(MODELS[die].outputs, |outputs| outputs.truncate(1)),
                 ..models[die]
             });
         });

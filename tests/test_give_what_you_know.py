@@ -16,6 +16,7 @@ from polars.testing import assert_frame_equal
 
 import scenarios
 import tapeout
+from oracle.own import own_name
 
 Row = dict[str, Any]
 
@@ -66,6 +67,42 @@ SERVED: Row = {
     "serve_draft_acceptance": 0.6,
     "serve_speculative": True,
     "speed_ratio": 6.0,
+}
+# Another chip beside it, with a load of its own only where that is told below.
+OWN: Row = {
+    "asic_flop_per_s_bf16": 1.2e15,
+    "asic_flop_per_s_fp8": 2.4e15,
+    "asic_memory_bytes": 216e9,
+    "asic_memory_bytes_per_s": 6e12,
+    "asic_link_bytes_per_s": 600e9,
+    "asic_tdp_w": 900.0,
+    "asic_unit_price_usd": 12e3,
+    "asic_serve_tensor_parallel": 8,
+    "asic_serve_data_parallel": 2,
+    "asic_serve_expert_parallel": 8,
+    "asic_serve_max_chips": 32.0,
+    "chip_price_usd": 30e3,
+    "inference_accelerator_share": 0.5,
+    "build_unit_life_years": 5.0,
+    "build_tokens_per_month": 1e14,
+    "build_demand_cap_tokens_per_month": 4e14,
+}
+LOAD: Row = {
+    "serve_cached_input_share": 0.1,
+    "serve_max_ttft_s": 1000.0,
+    "serve_memory_share": 0.9,
+    "serve_kv_bytes_per_element": 1.5,
+    "serve_expert_imbalance": 1.2,
+    "serve_attention_weight_bytes": 1.0,
+    "serve_dense_weight_bytes": 1.0,
+    "serve_expert_weight_bytes": 0.7,
+    "serve_head_weight_bytes": 1.5,
+    "serve_engine_months": 2.0,
+    "serve_draft_time_share": 0.2,
+    "serve_utilization": 0.6,
+    "serve_server_power_ratio": 1.7,
+    "serve_power_utilization": 0.7,
+    "serve_pue": 1.2,
 }
 # A lab's year and a cluster's life.
 LAB: Row = {
@@ -212,6 +249,9 @@ TOKENS: Row = {
 VARIANTS = {
     **dict.fromkeys(("serving_format", "serving_engine", "serving_speculation", "serving_search"), "serving"),
     **dict.fromkeys(("serving", "serving_cost", "speed_serving"), "serving"),
+    **dict.fromkeys(("own_power_ratio", "own_rent", "own_performance", "own_power"), "own"),
+    **{name: "own" for name in scenarios.models() if name.startswith("asic_")},
+    "own_load": "own load",
     "die_shape": "square",
     "scaling_by_flop": "flop",
     "tokens_by_flop": "flop",
@@ -272,6 +312,8 @@ def base_row(variant: str = "", options: tuple[str, ...] = EVERYTHING) -> Row:
     outputs = {name for _, names in scenarios.models().values() for name in names}
     if variant == "serving":
         return {**SIZES, **SERVED}
+    if variant.startswith("own"):
+        return {**SIZES, **SERVED, **OWN, **(LOAD if variant == "own load" else {})}
     chosen = {name: {**OPTIONS, **STEP}[name] for name in options}
     given_values = {**FULL, **chosen, "die_area_mm2": 780.0}
     kept = {"die_area_mm2"} if variant == "square" else {"die_width_mm", "die_height_mm"}
@@ -279,6 +321,7 @@ def base_row(variant: str = "", options: tuple[str, ...] = EVERYTHING) -> Row:
     if not variant.startswith("tokens"):
         kept.add("build_demand_cap_units_per_year")
     kept |= {name for name in FULL if name.startswith("serve_")}
+    kept |= {"build_performance_ratio", "build_opex_saving_usd"}  # of the reference scenario, without an own chip
     left_out: set[str] = set()
     match variant:
         case "flop":
@@ -409,6 +452,18 @@ MOVED_BY = {
     # The rent of the time that a prompt takes, however many answers share the steps between.
     "serve_input_usd_per_mtok": _PROMPT - {"serve_tensor_parallel", "serve_data_parallel"},
 }
+# The same of the own chip.
+for _known in (UNMOVED, MOVED_BY):
+    _known |= {
+        own_name(_name): {own_name(other) for other in _others}
+        for _name, _others in list(_known.items())
+        if _name.startswith("serve_")
+    }
+# Requests that wait move no work of an own chip over another, and what goes by that.
+UNMOVED["asic_serve_concurrency"] |= {
+    *("build_performance_ratio", "build_opex_saving_usd"),
+    *("build_units_per_year", "build_demand_cap_units_per_year"),
+}
 # Whole numbers, which move by steps, and what is read off at a whole year.
 STEPS = {
     name
@@ -434,6 +489,10 @@ def test_a_given_output_reaches_what_lies_downstream(model: str, name: str) -> N
     fixed = {other for other, movers in MOVED_BY.items() if name not in movers}
     still = {other for other in others - statuses - fixed if after[other] == before[other]}
     still &= MOVED.get(name, still)
+    if model == "own_load":
+        # As an input of the merchant's, of which not each moves all that reads it. Limits may not bind.
+        assert len(still) < len(others) or name.startswith("asic_serve_max_")
+        return
     assert not still - STEPS - UNMOVED.get(name, set()), f"{name} was given and these did not move"
 
 

@@ -38,6 +38,7 @@ from oracle import (
     inference,
     lab,
     leverage,
+    own,
     package,
     programme,
     scaling,
@@ -202,6 +203,7 @@ def serving_oracle(line: Row) -> dict[str, Any]:
     return out | {"_scale": {name: size or 0 for name, size in out["_scale"].items()}}
 
 
+JOULES = ("serve_joules_per_token", "asic_serve_joules_per_token")
 CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "training": (lambda line: training.evaluate(line), {}, 25),
     "step_flop": (lambda line: step.flop(line), dict(PARAMS), 25),
@@ -231,6 +233,10 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "expansion_by_delay": (lambda line: expansion.by_delay(line), {}, 40),
     "speed": (lambda line: speed.premium(line), dict(COSTS), 40),
     "speed_line": (lambda line: speed.line(line), {}, 40),
+    "own_power_ratio": (lambda line: own.power_ratio(line), {"chip_tdp_w": (0.01, 1e6)}, 10),
+    "own_rent": (lambda line: own.rent(line), {"chip_price_usd": (0.01, 1e9)}, 25),
+    "own_performance": (lambda line: own.performance(line), {"serve_tokens_per_s_per_chip": (1e-9, 1e12)}, 25),
+    "own_power": (lambda line: own.power(line), {name: (0.0, 1e9) for name in JOULES}, 40),
     "speed_from_price": (lambda line: speed.observed_price(line), {}, 25),
     "speed_from_delay": (lambda line: speed.observed_delay(line), {}, 25),
     "speed_from_cost": (lambda line: speed.observed_cost(line), {}, 40),

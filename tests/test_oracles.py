@@ -34,6 +34,7 @@ from oracle import (
     lab,
     leverage,
     llm,
+    own,
     package,
     programme,
     scaling,
@@ -194,6 +195,10 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "serving_engine": (serving.engine, {}),
     "serving_speculation": (serving.speculation, {}),
     "serving_cost": (serving.cost, SERVED),
+    "own_power_ratio": (own.power_ratio, {"chip_tdp_w": (0.01, 1e6)}),
+    "own_rent": (own.rent, {"chip_price_usd": (0.01, 1e9)}),
+    "own_performance": (own.performance, {"serve_tokens_per_s_per_chip": (1e-9, 1e12)}),
+    "own_power": (own.power, {"serve_joules_per_token": (0.0, 1e9), "asic_serve_joules_per_token": (0.0, 1e9)}),
     "expansion": (expansion.population, {}),
     "expansion_by_build": (expansion.by_build, {}),
     "expansion_by_delay": (expansion.by_delay, {}),
@@ -225,6 +230,16 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "fleet_cost": (fleet.cost, {}),
     "fleet_decline": (fleet.decline, {}),
     "fleet_steady": (fleet.steady, {}),
+}
+
+# Serving runs again for the own chip, and so does its oracle.
+CASES |= {
+    f"asic_{model}": (
+        own.on_own_chip(oracle, (*scenarios.models()[model][0], *scenarios.models()[model][1])),
+        {own.own_name(name): bounds for name, bounds in limits.items()},
+    )
+    for model, (oracle, limits) in CASES.items()
+    if model.startswith("serving_")
 }
 
 
@@ -337,6 +352,12 @@ def test_sizes_of_language_models(seed: int) -> None:
     assert not found, report(found)
 
 
+SERVED_ON = {
+    "": serving.serving,
+    "asic_": own.on_own_chip(serving.serving, (*scenarios.models()["serving"][0], *scenarios.models()["serving"][1])),
+}
+
+
 def served(line: Row, k: int) -> Row:
     """A layout of powers of two; in most rows one that divides, with memory for the weights."""
     layout = {
@@ -357,18 +378,20 @@ def roomy(line: Row) -> float:
     return float(min(max(line["chip_memory_bytes"], weights / line["serve_memory_share"]), 1e18))
 
 
+@pytest.mark.parametrize("prefix", SERVED_ON)
 @settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
 @given(seed=SEEDS)
-def test_serving(seed: int) -> None:
+def test_serving(prefix: str, seed: int) -> None:
     generator = np.random.default_rng(seed)
-    inputs, outputs = scenarios.models()["serving"]
+    inputs, _ = scenarios.models()["serving"]
     lines = scenarios.rows(generator, inputs, 240, SERVING)
     lines = [served(line, k) for k, line in enumerate(lines)]
-    lines = [
-        override(generator, line, serving.serving(line), outputs) if k % 4 == 1 else line
-        for k, line in enumerate(lines)
-    ]
-    found = problems("serving", lines, serving.serving, CLOSED)
+    if prefix:
+        lines = [{own.own_name(name): value for name, value in line.items()} for line in lines]
+    model, oracle = f"{prefix}serving", SERVED_ON[prefix]
+    outputs = scenarios.models()[model][1]
+    lines = [override(generator, line, oracle(line), outputs) if k % 4 == 1 else line for k, line in enumerate(lines)]
+    found = problems(model, lines, oracle, CLOSED)
     assert not found, report(found)
 
 

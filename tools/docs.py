@@ -98,6 +98,14 @@ def model_page(path: Path, own: list[str]) -> str:
     variables = tapeout.variables()
     models = {row["name"]: row for row in tapeout.models().iter_rows(named=True)}
     lines = [NOTE, f"# {path.stem}\n", _header(path)]
+    again = [f"asic_{name}" for name in own if f"asic_{name}" in models]
+    if again:
+        names = ", ".join(f"`{name}`" for name in again)
+        lines += [
+            "",
+            f"The same runs for the own chip as {names}: `chip_*` is `asic_*` there, and `serve_*`",
+            "`asic_serve_*`; what of it is as for the merchant chip unless given, [own_load](own_load.md) says.",
+        ]
     # Equations that several models share stand in files of their own, which the header names.
     for shared in dict.fromkeys(re.findall(r"`(\w+\.rs)`", _header(path))):
         lines += ["", f"## `{shared}`\n", _header(SOURCES.parent / shared)]
@@ -141,6 +149,16 @@ def models_page() -> str:
         for name in own:
             gives = ", ".join(f"`{output}`" for output in models[name]["outputs"])
             lines.append(f"| [{name}](../models/{path.stem}.md) | {_cell(models[name]['meaning'])} | {gives} |")
+    lines += [
+        "",
+        "Models of serving run again for the own chip, `chip_*` as `asic_*` and `serve_*` as `asic_serve_*`; see",
+        "[own_load](../models/own_load.md).\n",
+        "| model | runs | gives |",
+        "|---|---|---|",
+    ]
+    for of, name in [(of, f"asic_{of}") for of in models if f"asic_{of}" in models]:
+        gives = ", ".join(f"`{output}`" for output in models[name]["outputs"])
+        lines.append(f"| {name} | [{of}](../models/{Path(models[name]['file']).stem}.md) | {gives} |")
     return "\n".join(lines) + "\n"
 
 

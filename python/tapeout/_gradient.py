@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -269,6 +270,12 @@ _KINKS: dict[str, tuple[str, str]] = {
     "speed_fast_tokens_per_s_per_chip": ("steps", f"to 0 where the chips don't reach the speed; bends {_LAYOUT}"),
     "speed_cost_ratio": ("bends", f"by layouts, {_LAYOUT}; a step to infinity where the chips don't reach the speed"),
     "speed_reachable_tokens_per_s_per_user": ("bends", "where another layout is faster"),
+}
+# The own chip's serving has the same equations under its own names.
+_KINKS |= {
+    f"asic_{name}": (kind, re.sub(r"\bserve_", "asic_serve_", where))
+    for name, (kind, where) in _KINKS.items()
+    if name.startswith("serve_")
 }
 
 

@@ -35,19 +35,29 @@ class Key(NamedTuple):
     catalog: str
     prefix: str
     meaning: str
+    #: What of an entry it does not fill.
+    without: tuple[str, ...] = ()
 
 
 KEYS = {
     "chip": Key("chips", "chip_", "Merchant chip: fills chip_*."),
     "second_chip": Key("chips", "second_chip_", "Second chip that dimensions are to suit: fills second_chip_*."),
     "third_chip": Key("chips", "third_chip_", "Third chip that dimensions are to suit: fills third_chip_*."),
-    "asic": Key("chips", "asic_", "Own chip, as an entry of the chip catalog: fills asic_*."),
+    "asic": Key(
+        "chips",
+        "asic_",
+        "Own chip that can do what an entry of the chip catalog can: fills asic_*, but for its price and rent.",
+        without=("price_usd", "rent_usd_per_hour"),
+    ),
     "train_chip": Key("chips", "train_chip_", "Chip that trains: fills train_chip_*."),
     "llm": Key("llms", "", "Language model: fills its dimensions, parameters, tokens and published chip-hours."),
     "node": Key("nodes", "", "Process node: fills wafer price, defect density and mask set."),
     "memory": Key("memories", "", "Memory generation: fills its price, capacity and bandwidth."),
     "serve_calibration": Key(
         "calibrations", "", "Fit of serving on measurements: fills serve_cal_* and the spreads of its errors."
+    ),
+    "asic_serve_calibration": Key(
+        "calibrations", "asic_", "The same for the own chip: fills asic_serve_cal_* and the spreads of its errors."
     ),
     "region": Key("regions", "", "Place: fills the price of electricity."),
 }

@@ -175,11 +175,11 @@ def _fields(
     name: str, kind: str, known: Mapping[str, Mapping[str, float]], names: Sequence[str]
 ) -> dict[str, list[float]]:
     """For each variable of a key's catalog the entries' values, NaN where an entry has none."""
-    prefix = KEYS[name].prefix
+    prefix, without = KEYS[name].prefix, KEYS[name].without
     catalog_variables = dict.fromkeys(variable for entry in known.values() for variable in entry)
     fields = {}
     for bare in catalog_variables:
-        if prefix + bare in declared():
+        if prefix + bare in declared() and bare not in without:
             fields[prefix + bare] = [known[entry].get(bare, math.nan) for entry in names]
     return fields
 

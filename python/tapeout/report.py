@@ -436,6 +436,7 @@ def screen(sweep: Sweep, found: pl.DataFrame) -> None:
 def resolved(found: pl.DataFrame) -> None:
     """Where every value comes from."""
     table = _table(None, "variable", "from", "rows", "value", "unit", "source", right=("rows",))
+    table.columns[0].no_wrap = True
     for line in found.iter_rows(named=True):
         origin = f"{line['origin']} {line['detail']}" if line["origin"] in ("model", "catalog") else line["origin"]
         told = {"caller": "", "computed": ""}.get(line["basis"], f"{line['basis']}: {line['source']}")
@@ -455,6 +456,7 @@ def explanation(found: Explanation) -> None:
 def variables(found: pl.DataFrame) -> None:
     """Variables with unit, default, bounds, meaning and source."""
     table = _table(None, "variable", "unit", "default", "bounds", "what it is")
+    table.columns[0].no_wrap = True
     for line in found.iter_rows(named=True):
         bounds = f"{_bound(line['low'])} to {_bound(line['high'])}"
         if line["kind"] == "choice":

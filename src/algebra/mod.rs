@@ -133,6 +133,46 @@ pub struct Numbers<'a> {
     pub reads: &'a dyn Fn(&str) -> BTreeSet<String>,
 }
 
+/// The names of a model for a second chip, each with the one it has in the model's file.
+struct Names(Vec<(&'static str, &'static str)>);
+
+impl Names {
+    fn new(model: &Entry, of: &Entry) -> Names {
+        let outputs = |entry: &Entry| entry.outputs.iter().map(|output| output.name).collect::<Vec<_>>();
+        let all = |entry: &Entry| [entry.inputs, entry.choices, &outputs(entry)].concat();
+        Names(all(model).into_iter().zip(all(of)).filter(|(own, file)| own != file).collect())
+    }
+    fn in_file(&self, own: &str) -> String {
+        self.0.iter().find(|names| names.0 == own).map_or(own, |names| names.1).to_owned()
+    }
+    fn own(&self, in_file: &str) -> String {
+        self.0.iter().find(|names| names.1 == in_file).map_or(in_file, |names| names.0).to_owned()
+    }
+    /// A text with its whole words renamed.
+    fn own_text(&self, text: &str) -> String {
+        let part = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let mut own = String::new();
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let end = rest.find(|letter| part(letter) != part(first)).unwrap_or(rest.len());
+            own += &self.own(&rest[..end]);
+            rest = &rest[end..];
+        }
+        own
+    }
+    /// What is known of a row, under the names of the file.
+    fn seen<R>(&self, seen: &Seen, work: impl FnOnce(&Seen) -> R) -> R {
+        let given = |name: &str| (seen.given)(&self.own(name));
+        let choice = |name: &str| (seen.choice)(&self.own(name));
+        let Some(numbers) = seen.numbers else {
+            return work(&Seen { given: &given, choice: &choice, numbers: None });
+        };
+        let value = |name: &str| (numbers.value)(&self.own(name));
+        let reads = |name: &str| (numbers.reads)(&self.own(name)).iter().map(|read| self.in_file(read)).collect();
+        work(&Seen { given: &given, choice: &choice, numbers: Some(Numbers { value: &value, reads: &reads }) })
+    }
+}
+
 /// What is shown where nothing is given and no choice known.
 pub const ANYWHERE: Seen = Seen { given: &|_| false, choice: &|_| None, numbers: None };
 
@@ -149,6 +189,12 @@ fn circumstances<'a>(
 /// choice, given its own, which settles what lines that are no algebra only seem to read.
 #[must_use]
 pub fn choices_read(model: &Entry, seen: &Seen, moves: &dyn Fn(usize, usize) -> bool) -> HashMap<String, Vec<String>> {
+    if let Some(of) = model.of {
+        let names = Names::new(model, of);
+        let read = names.seen(seen, |seen| choices_read(of, seen, moves));
+        let own = |choices: Vec<String>| choices.iter().map(|choice| names.own(choice)).collect();
+        return read.into_iter().map(|(output, choices)| (names.own(&output), own(choices))).collect();
+    }
     with_model(model, |own, shared, body| {
         let mut found: HashMap<String, Vec<String>> = HashMap::new();
         for (c, &choice) in model.choices.iter().enumerate() {
@@ -172,6 +218,11 @@ pub fn choices_read(model: &Entry, seen: &Seen, moves: &dyn Fn(usize, usize) -> 
 /// The lines of a model's outputs that are not given.
 #[must_use]
 pub fn equations(model: &Entry, seen: &Seen) -> HashMap<String, Equation> {
+    if let Some(of) = model.of {
+        let names = Names::new(model, of);
+        let found = names.seen(seen, |seen| equations(of, seen));
+        return found.into_iter().map(|(output, line)| (names.own(&output), line.renamed(&names))).collect();
+    }
     with_model(model, |own, shared, body| {
         let lines = read::lines(own, shared, body, &circumstances(model, seen, seen.choice));
         let not_given = model.outputs.iter().map(|output| output.name).filter(|output| !(seen.given)(output));
@@ -219,12 +270,22 @@ pub fn header(model: &Entry) -> (String, String) {
 /// What the shared files say of themselves.
 #[must_use]
 pub fn shared_headers() -> Vec<(String, String)> {
-    with_model(&crate::plan::models()[0], |_, shared, _| {
+    with_model(&crate::models::MODELS[0], |_, shared, _| {
         shared.iter().map(|page| (page.file.clone(), page.header.clone())).collect()
     })
 }
 
 impl Equation {
+    /// That of a variable which is as another.
+    #[must_use]
+    pub fn same_as(variable: &str) -> Equation {
+        Equation { text: variable.to_owned(), names: BTreeSet::from([variable.to_owned()]), ..Equation::default() }
+    }
+    fn renamed(self, names: &Names) -> Equation {
+        let local = self.local.iter().map(|(name, text)| (names.own(name), names.own_text(text))).collect();
+        let all = self.names.iter().map(|name| names.own(name)).collect();
+        Equation { text: names.own_text(&self.text), local, names: all, ..self }
+    }
     /// Whether it needs the equations of the model's file beside it: it is no algebra, or a function of ours alone.
     #[must_use]
     pub fn is_in_header(&self) -> bool {
@@ -252,19 +313,29 @@ impl Equation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::models;
+    use crate::models::MODELS;
 
     fn line(model: &str, output: &str, seen: &Seen) -> Equation {
-        let model = models().iter().find(|entry| entry.name == model).expect("a model");
+        let model = MODELS.iter().find(|entry| entry.name == model).expect("a model");
         equations(model, seen).remove(output).expect("an output")
     }
+    #[test]
+    fn the_lines_of_a_second_chip_have_its_names() {
+        let cost = anywhere("asic_serving_cost", "asic_serve_usd_per_mtok");
+        let merchant = anywhere("serving_cost", "serve_usd_per_mtok");
+        assert_eq!(
+            cost,
+            merchant.replace("serve_", "asic_serve_").replace("chip_rent", "asic_rent").replace("per_asic_", "per_")
+        );
+    }
+
     fn anywhere(model: &str, output: &str) -> String {
         line(model, output, &ANYWHERE).text
     }
 
     #[test]
     fn every_line_is_algebra_or_stands_in_the_header() {
-        for model in models() {
+        for model in MODELS.iter() {
             let found = equations(model, &ANYWHERE);
             assert_eq!(found.len(), model.outputs.len(), "{}", model.name);
             for (output, equation) in found {
@@ -315,13 +386,13 @@ mod tests {
         assert!(saving.text.is_empty() && saving.is_in_header());
         assert!(line("demand", "lifetime_inference_usd", &ANYWHERE).is_in_header());
         assert!(!line("build", "build_npv_usd", &ANYWHERE).is_in_header());
-        let (_, block) = header(models().iter().find(|model| model.name == "build").expect("a model"));
+        let (_, block) = header(MODELS.iter().find(|model| model.name == "build").expect("a model"));
         assert!(block.contains("NPV = S - NRE"), "{block}");
     }
 
     #[test]
     fn choices_are_read_where_a_line_hangs_on_them() {
-        let model = models().iter().find(|model| model.name == "build").expect("a model");
+        let model = MODELS.iter().find(|model| model.name == "build").expect("a model");
         let place = |output: &str| model.outputs.iter().position(|one| one.name == output).expect("an output");
         let paid = place("programme_nre_pv_usd");
         let found = choices_read(model, &ANYWHERE, &|output, _| output != paid);
@@ -334,10 +405,10 @@ mod tests {
     #[test]
     fn files_that_headers_name_are_known() {
         let known: Vec<String> = shared_headers().into_iter().map(|(file, _)| file).collect();
-        for model in models() {
+        for model in MODELS.iter() {
             for word in header(model).0.split('`').filter_map(|word| word.strip_suffix(".rs")) {
                 let file = format!("src/{}.rs", word.trim_start_matches("src/"));
-                let of_a_model = models().iter().any(|other| other.file == file);
+                let of_a_model = MODELS.iter().any(|other| other.file == file);
                 assert!(of_a_model || known.contains(&file), "{} names {file}: SHARED lacks it", model.name);
             }
         }

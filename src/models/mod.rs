@@ -32,6 +32,10 @@ pub mod leverage;
 pub mod leverage_beside;
 pub mod llm;
 pub mod own_cost;
+pub mod own_load;
+pub mod own_performance;
+pub mod own_power;
+pub mod own_rent;
 pub mod package;
 pub mod programme;
 pub mod scaling;
@@ -60,7 +64,9 @@ pub mod training_dates;
 
 use crate::engine::RunModel;
 use crate::gradient::RunDual;
+use crate::instances;
 use crate::variable::{Model, Reads, Variable, needs};
+use std::sync::LazyLock;
 
 /// A model as the plan and the engine see it.
 #[derive(Clone, Copy)]
@@ -78,8 +84,10 @@ pub struct Entry {
     pub run: RunModel,
     pub run_dual: RunDual,
     pub needs: fn(given: u64, choices: &[u8]) -> Vec<Reads>,
-    /// What names of numbers begin with in the model's file, and here.
-    pub prefixes: &'static [(&'static str, &'static str)],
+    /// Of a model that runs again for a further chip: the one whose code it runs, with its variables in the same order.
+    pub of: Option<&'static Entry>,
+    /// Whether each output is the input at its place, and that only where the caller gives the input.
+    pub follows: bool,
 }
 
 const fn entry<M: Model>() -> Entry {
@@ -97,24 +105,15 @@ const fn entry<M: Model>() -> Entry {
         run: M::run,
         run_dual: M::run_dual,
         needs: needs::<M>,
-        prefixes: &[],
+        of: None,
+        follows: false,
     }
 }
 
-/// A model once more, of other things: its equations with names that begin otherwise.
-const fn again<M: Model>(
-    name: &'static str,
-    about: &'static [&'static str],
-    prefixes: &'static [(&'static str, &'static str)],
-) -> Entry {
-    Entry { name, about, prefixes, ..entry::<M>() }
-}
+/// All models, in the order in which alternatives are tried. Those that run again for further chips come last.
+pub static MODELS: LazyLock<Vec<Entry>> = LazyLock::new(|| instances::with_further_chips(DECLARED));
 
-const SECOND: &[(&str, &str)] = &[("chip_", "second_chip_"), ("gemm_", "second_gemm_")];
-const THIRD: &[(&str, &str)] = &[("chip_", "third_chip_"), ("gemm_", "third_gemm_")];
-
-/// In the order in which alternatives are tried; `plan::models` has the names of those that stand here again.
-pub const MODELS: &[Entry] = &[
+const DECLARED: &[Entry] = &[
     entry::<llm::Llm>(),
     entry::<serving_format::ServingFormat>(),
     entry::<serving_engine::ServingEngine>(),
@@ -123,8 +122,6 @@ pub const MODELS: &[Entry] = &[
     entry::<serving::Serving>(),
     entry::<serving_cost::ServingCost>(),
     entry::<gemm_kernels::GemmKernels>(),
-    again::<gemm_kernels::GemmKernels>("second_gemm_kernels", &["The same of a second chip, of a basket."], SECOND),
-    again::<gemm_kernels::GemmKernels>("third_gemm_kernels", &["The same of a third chip."], THIRD),
     entry::<gemm::Gemm>(),
     entry::<gemm_tiling::GemmTiling>(),
     entry::<alignment::Alignment>(),
@@ -157,6 +154,11 @@ pub const MODELS: &[Entry] = &[
     entry::<build_month::BuildMonth>(),
     entry::<build_dual::BuildDual>(),
     entry::<own_cost::OwnCost>(),
+    Entry { follows: true, ..entry::<own_load::OwnLoad>() },
+    entry::<own_rent::power_ratio::OwnPowerRatio>(),
+    entry::<own_rent::OwnRent>(),
+    entry::<own_performance::OwnPerformance>(),
+    entry::<own_power::OwnPower>(),
     entry::<leverage::Leverage>(),
     entry::<leverage_beside::LeverageBeside>(),
     entry::<decision::dual::Dual>(),
@@ -194,6 +196,12 @@ pub const MODELS: &[Entry] = &[
 
 /// Variables that several models may compute, the first that can.
 pub const ALTERNATIVES: &[&str] = &[
+    "asic_serve_attention_weight_bytes",
+    "asic_serve_concurrency",
+    "asic_serve_dense_weight_bytes",
+    "asic_serve_expert_weight_bytes",
+    "asic_serve_head_weight_bytes",
+    "asic_serve_tokens_per_step",
     "build_units_per_year",
     "decision",
     "decision_margin_usd",
@@ -215,19 +223,9 @@ mod example;
 
 #[cfg(test)]
 mod tests {
-    use super::{entry, example::Rented};
-    use crate::plan::{Registry, models};
+    use super::{MODELS, entry, example::Rented};
+    use crate::plan::Registry;
     use crate::trial::evaluate;
-
-    #[test]
-    fn a_model_of_another_chip_has_names_of_its_own() {
-        let second = models().iter().find(|model| model.name == "second_gemm_kernels").expect("a model");
-        assert!(second.inputs.contains(&"second_chip_gemm_units") && !second.inputs.contains(&"chip_gemm_units"));
-        assert_eq!(second.choices, ["gemm_precision"]);
-        assert!(second.owned.iter().any(|variable| variable.name == "gemm_precision"));
-        assert!(second.outputs.iter().all(|output| output.name.starts_with("second_gemm_")));
-        assert!(second.body[2].contains("second_chip_gemm_units") && !second.body[2].contains("second_second"));
-    }
 
     #[test]
     fn the_example_of_a_model_works_as_shown() {
@@ -236,7 +234,7 @@ mod tests {
         let answers = evaluate::<Rented>(&[("train_chip_hours", 1e6), ("rented_usd_per_hour", 2.5)], &[]);
         assert_eq!(answers["rented_cost_usd"].to_bits(), 2.5e6_f64.to_bits());
         // Its row in the registry: names, units and wiring are checked there.
-        let registry = Registry::new([models(), &[entry::<Rented>()]].concat().leak());
+        let registry = Registry::new([&MODELS[..], &[entry::<Rented>()]].concat().leak());
         assert!(registry.ids.contains_key("rented_cost_usd"));
     }
 }

@@ -79,9 +79,9 @@ model! {
         while k < LAYOUTS.len() {
             let (tensor, data, expert) = LAYOUTS[k];
             let layout = Layout {
-                tensor: given.serve_tensor_parallel(N::of(tensor)),
-                data: given.serve_data_parallel(N::of(data)),
-                expert: given.serve_expert_parallel(N::of(expert)),
+                tensor: tried(given.serve_tensor_parallel, tensor),
+                data: tried(given.serve_data_parallel, data),
+                expert: tried(given.serve_expert_parallel, expert),
             };
             let machine = machine(&weights, &sequence, &chip, &layout, &calibration, &guess, x.serve_disaggregated);
             let most = machine.sequences_most(&chip, machine.weight_bytes, kv_bytes);
@@ -92,7 +92,7 @@ model! {
             // Where no row can, there is nothing to look at.
             let nowhere = N::shortcut(N::select(possible, N::one(), N::zero()).eq(N::zero()));
             while l < LOADS.len() && !nowhere {
-                let concurrency = given.serve_concurrency(N::of(LOADS[l]));
+                let concurrency = tried(given.serve_concurrency, LOADS[l]);
                 let point = machine.outcome(&weights, &chip, &layout, &start, (concurrency, most, hand_over_s));
                 let soon = possible & point.ttft_s.le(x.serve_max_ttft_s);
                 let fast = possible & point.tpot_s.le(x.serve_max_tpot_s);
@@ -119,6 +119,15 @@ model! {
             serve_reachable_ttft_s: given.serve_reachable_ttft_s(found.ttft_s),
             serve_search_status,
         }
+    }
+}
+
+/// What is given, or else a value to try: what is reached at the latter hangs on no output of the search.
+#[inline(always)]
+fn tried<N: Number>(given: Option<N>, value: f64) -> N {
+    match given {
+        Some(given) => given,
+        None => N::of(value),
     }
 }
 
