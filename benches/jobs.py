@@ -101,6 +101,35 @@ def _point() -> Fixed:
     return _serving() | {"serve_tensor_parallel": 8, "serve_data_parallel": 1, "serve_expert_parallel": 8}
 
 
+def _everything() -> Fixed:
+    """Every input without a default at the middle of its typical range, or the reference scenario's."""
+    found: Fixed = {}
+    for row in tapeout.variables().iter_rows(named=True):
+        typical = row["role"] == "input" and row["default"] is None and row["typical_low"] is not None
+        # What a chip or a language model is comes from the catalog; a layout is a job's own; a month has no middle.
+        named = row["name"].startswith(("llm_", "chip_", "train_chip_flop", "die_width", "die_height"))
+        if typical and not named and row["name"] not in (*POINT_OF_ALL, "month"):
+            low, high = row["typical_low"], row["typical_high"]
+            middle = (low * high) ** 0.5 if low > 0 and high > 4 * low else (low + high) / 2
+            found[row["name"]] = float(round(middle)) if row["kind"] == "integer" else middle
+    chips = {"llm": "deepseek-v3", "chip": "b200-sxm", "train_chip": "h100-sxm"}
+    return found | _reference(CHAIN) | chips
+
+
+POINT_OF_ALL = {"serve_concurrency": 64.0, "serve_tensor_parallel": 8, "serve_expert_parallel": 8}
+
+
+def _all_at_a_point() -> Fixed:
+    return _everything() | POINT_OF_ALL
+
+
+def everything(fixed: Fixed) -> tuple[str, ...]:
+    """Every number and status that the models give for one scenario, those month by month left out."""
+    monthly = ("demand_month", "build_month")
+    declared = tapeout.variables().filter(pl.col("role").is_in(["output", "summary"]), ~pl.col("model").is_in(monthly))
+    return tuple(name for name in declared["name"] if name not in fixed)
+
+
 def _search() -> Fixed:
     return _serving() | {"serve_max_chips": 32.0, "serve_max_ttft_s": 10.0}
 
@@ -115,6 +144,8 @@ class Job:
     varying: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     fixed: Callable[[], Fixed] = dict
+    #: An output that may cross 0 is compared relative to itself or this one, whichever is larger.
+    beside: Mapping[str, str] = field(default_factory=dict)
     def columns(self, rows: int, seed: int = 1) -> Columns:
         """Independent uniform draws."""
         generator = np.random.default_rng(seed)
@@ -136,6 +167,7 @@ JOBS = {
         CHAIN,
         ("build_npv_usd", "build_npv_sd_usd", "train_cost_usd", "decision"),
         _chain,
+        {"build_npv_usd": "build_npv_sd_usd"},
     ),
     "point": Job(
         "Serving, one layout and load",
@@ -151,23 +183,25 @@ JOBS = {
         ("serve_concurrency", "serve_tensor_parallel", "serve_data_parallel", "serve_expert_parallel"),
         _search,
     ),
+    "all": Job("All models at once", 20_000, CHAIN, (), _all_at_a_point),
+    "all_search": Job("All models at once, with the search", 5_000, CHAIN, (), _everything),
 }  # fmt: skip
 
 
 def tapeout_call(job: Job, columns: Columns) -> Callable[[], pl.DataFrame]:
     """The job by tapeout, from a Polars frame to a Polars frame."""
-    frame, assume, outputs = pl.DataFrame(columns), job.fixed(), list(job.outputs)
+    frame, assume = pl.DataFrame(columns), job.fixed()
+    outputs = list(job.outputs or everything(assume))
     return lambda: tapeout.evaluate(frame, outputs, assume=assume)
 
 
 def numbers(frame: pl.DataFrame, outputs: tuple[str, ...]) -> Columns:
     """Outputs as numbers, null as NaN; a decision to build is 1, to buy 0."""
-    return {
-        name: (frame[name].cast(pl.String) == "build").cast(pl.Float64).to_numpy()
-        if name == "decision"
-        else frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        for name in outputs
-    }
+
+    def number(column: pl.Series) -> pl.Series:
+        return (column.cast(pl.String) == "build" if column.name == "decision" else column).cast(pl.Float64)
+
+    return {name: number(frame[name]).fill_null(float("nan")).to_numpy() for name in outputs}
 
 
 def constants(job: Job) -> dict[str, float]:

@@ -192,7 +192,8 @@ def _chain(s: Shared) -> Any:
     return chain
 
 
-def compiled(job: str, columns: list[np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
+def compiled(job: str, named: dict[str, np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
+    columns = list(named.values())
     if job == "chain":
         function = jax.jit(_chain(shared(fixed._asdict(), float(columns[4].max()))))
     else:

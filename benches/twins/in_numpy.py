@@ -175,8 +175,9 @@ def _of(job: str, columns: list[np.ndarray], fixed: Any) -> Callable[[list[np.nd
     return lambda block: function(fixed, *block)
 
 
-def whole(job: str, columns: list[np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
+def whole(job: str, named: dict[str, np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
     """All rows at once."""
+    columns = list(named.values())
     function = _of(job, columns, fixed)
     return lambda: function(columns)
 
@@ -185,8 +186,9 @@ def whole(job: str, columns: list[np.ndarray], fixed: Any) -> Callable[[], tuple
 BLOCKS = {"training": 4096, "package": 4096, "point": 2048, "search": 2048, "chain": 1024}
 
 
-def blocks(job: str, columns: list[np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
+def blocks(job: str, named: dict[str, np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
     """Rows in blocks."""
+    columns = list(named.values())
     function, size = _of(job, columns, fixed), BLOCKS[job]
     rows = len(columns[0])
 

@@ -25,8 +25,8 @@ m = SimpleNamespace(
 closed = equations(m)
 
 
-def expressions(job: str, columns: list[np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
-    frame = pl.DataFrame({f"c{i}": column for i, column in enumerate(columns)})
+def expressions(job: str, columns: dict[str, np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
+    frame = pl.DataFrame(columns)
     answers = getattr(closed, job)(fixed, *(pl.col(name) for name in frame.columns))
     named = [answer.alias(f"o{i}") for i, answer in enumerate(answers)]
 

@@ -20,7 +20,8 @@ m = SimpleNamespace(
 closed = equations(m)
 
 
-def one_at_a_time(job: str, columns: list[np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
+def one_at_a_time(job: str, named: dict[str, np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
+    columns = list(named.values())
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
     if job != "chain":
         function = getattr(closed, job)
