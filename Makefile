@@ -3,7 +3,7 @@ BIN := .venv/bin
 BUILT := .venv/.built
 CORE := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: run test lint generated clean
+.PHONY: run test lint generated bench clean
 
 run: $(BUILT)  ## weigh the claims and show the reference scenario
 	$(BIN)/tapeout claims && $(BIN)/tapeout evaluate --reference
@@ -17,11 +17,17 @@ lint: $(BUILT)  ## formatters, linters, types, generated files
 generated: $(BUILT)  ## the files that follow from the declarations
 	$(BIN)/python tools/surface.py && $(BIN)/python tools/docs.py
 
+bench: $(BUILT) $(BIN)/.bench  ## time all jobs against other tools, write docs/benchmarks.md; a quarter of an hour
+	$(BIN)/python benches/run.py
+
 clean:  ## everything that was built
 	rm -rf .venv target python/tapeout/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/.locked: requirements-dev.lock
 	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@
+
+$(BIN)/.bench: $(BIN)/.locked requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock && touch $@
 
 $(BUILT): $(BIN)/.locked $(CORE)
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet && touch $@

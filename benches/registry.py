@@ -56,7 +56,7 @@ TOOLS = {
     "jax": Tool("JAX", "twins.in_jax", "compiled", (*CLOSED, "chain", "point"), "jax", note="`jit`, 64 bits, CPU"),
     "numpy": Tool("NumPy, whole columns", "twins.in_numpy", "whole", CORE),
     "numpy_blocks": Tool("NumPy, blocks in cache", "twins.in_numpy", "blocks", CORE),
-    "polars": Tool("Polars", "twins.in_polars", "expressions", (*CLOSED, "point"), note="lazy expressions"),
+    "polars": Tool("Polars", "twins.in_polars", "expressions", CLOSED, note="lazy expressions"),
     "duckdb": Tool("DuckDB", "twins.in_duckdb", "query", CLOSED, "duckdb", note="SQL, from Arrow to Arrow"),
     "python": Tool(
         "Python, one row at a time", "twins.in_python", "one_at_a_time", CORE,

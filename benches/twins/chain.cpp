@@ -4,6 +4,7 @@
 #include "die.hpp"
 #include "names.hpp"
 #include <algorithm>
+#include <memory>
 
 #define ROWS(X) X(build_units_per_year) X(build_merchant_decline_per_year) X(build_performance_ratio) X(wafer_price_usd) \
     X(die_defect_density_per_cm2) X(memory_usd_per_gb) X(programme_architecture_months) X(programme_rtl_months) \
@@ -138,7 +139,8 @@ INLINE void savings(const Fixed& f, const Shared& s, Tables& t, V units, V decli
 }
 
 // Mean and spread over the cells of the launch law, one for each number of respins and month.
-template <int SHAPE>
+// SHAPE -1 is any shape of the overrun; without BENDS ramp and life are whole months.
+template <int SHAPE, bool BENDS>
 INLINE Answer over_launches(const Fixed& f, const Shared& s, const Tables& t, V planned, V respin, V burn) {
     int shape = SHAPE >= 0 ? SHAPE : s.shape;
     V tapeout = planned - s.after_tapeout;
@@ -183,8 +185,11 @@ INLINE Answer over_launches(const Fixed& f, const Shared& s, const Tables& t, V 
             V offset = stdx::min(positive(mean + (1.0 - to)), V(1.0));
             survival = after, survival_next = after_next;
             const Piece& p = t.pieces[month];
-            V past_ramp = positive(offset + (s.ramp_rest - 1)), past_life = positive(offset + (s.life_rest - 1));
-            V saved = p.value + offset * (p.slope + offset * p.curve) + p.ramp_bend * past_ramp * past_ramp + p.life_bend * past_life;
+            V saved = p.value + offset * (p.slope + offset * p.curve);
+            if constexpr (BENDS) {
+                V past_ramp = positive(offset + (s.ramp_rest - 1)), past_life = positive(offset + (s.life_rest - 1));
+                saved = saved + p.ramp_bend * past_ramp * past_ramp + p.life_bend * past_life;
+            }
             const double* w = s.within;
             V square = offset * offset;
             V discount = s.beginning[month] * ((w[0] + w[1] * offset) + square * ((w[2] + w[3] * offset) + square * (w[4] + w[5] * offset)));
@@ -219,7 +224,7 @@ INLINE Answer over_launches(const Fixed& f, const Shared& s, const Tables& t, V 
     return {npv, stdx::sqrt(positive(second_moment - first_moment * first_moment / all))};
 }
 
-struct Block { double in[12][BLOCK], out[3][BLOCK]; int order[BLOCK], sorted[BLOCK]; };
+struct Block { double in[12][BLOCK], out[3][BLOCK]; int order[BLOCK]; };
 }  // namespace
 
 extern "C" void chain(const Rows* rows, double* const* out, long count, const Fixed* fixed) {
@@ -227,8 +232,11 @@ extern "C" void chain(const Rows* rows, double* const* out, long count, const Fi
     double most_density = 0;
     for (long i = 0; i < count; i++) most_density = std::max(most_density, rows->die_defect_density_per_cm2[i]);
     Shared s(f, most_density);
-    static thread_local Tables t;
-    static thread_local Block b;
+    bool usual = s.shape == 2 && s.ramp_rest == 0 && s.life_rest == 0;
+    auto tables = std::make_unique<Tables>();
+    auto block = std::make_unique<Block>();
+    Tables& t = *tables;
+    Block& b = *block;
     std::fill(std::begin(t.flow), std::end(t.flow), V(0.0));
     const double* const* columns = reinterpret_cast<const double* const*>(rows);
     for (long start = 0; start < count; start += BLOCK) {
@@ -255,7 +263,8 @@ extern "C" void chain(const Rows* rows, double* const* out, long count, const Fi
             Price price = packaged(die_usd, sellable, in(5), s.wholes_yield, s.stacks_hold, int(f.package_dies), s.bill);
             savings(f, s, t, in(0), in(1), in(2), price.unit_usd, freeze);
             V burn = in(10) * ((f.programme_staff_usd_per_year + f.programme_eda_usd_per_year) / 12);
-            Answer answer = s.shape == 2 ? over_launches<2>(f, s, t, planned, in(9), burn) : over_launches<-1>(f, s, t, planned, in(9), burn);
+            Answer answer = usual ? over_launches<2, false>(f, s, t, planned, in(9), burn)
+                                  : over_launches<-1, true>(f, s, t, planned, in(9), burn);
             answer.npv.copy_to(&b.out[0][i], stdx::element_aligned);
             answer.sd.copy_to(&b.out[1][i], stdx::element_aligned);
             (in(11) * s.usd_per_hour).copy_to(&b.out[2][i], stdx::element_aligned);

@@ -145,9 +145,11 @@ def over_launches(s: Shared, pieces: Any, planned: Any, respin: Any, burn: Any) 
             mean = s.mean_overrun * (survival_next - after_next) / jnp.where(share > 0, share, 1.0)
             offset = jnp.clip(mean + (1.0 - to), 0.0, 1.0)
             value, slope, curve, ramp_bend, life_bend = pieces[month]
-            past_ramp = jnp.maximum(offset + (s.ramp_rest - 1), 0.0)
-            past_life = jnp.maximum(offset + (s.life_rest - 1), 0.0)
-            saved = value + offset * (slope + offset * curve) + ramp_bend * past_ramp * past_ramp + life_bend * past_life
+            saved = value + offset * (slope + offset * curve)
+            if s.ramp_rest:
+                saved = saved + ramp_bend * jnp.maximum(offset + (s.ramp_rest - 1), 0.0) ** 2
+            if s.life_rest:
+                saved = saved + life_bend * jnp.maximum(offset + (s.life_rest - 1), 0.0)
             square = offset * offset
             discount = (w[0] + w[1] * offset) + square * ((w[2] + w[3] * offset) + square * (w[4] + w[5] * offset))
             deviation = saved - (constant + in_discount * (beginning[month] * discount))
@@ -168,7 +170,7 @@ def over_launches(s: Shared, pieces: Any, planned: Any, respin: Any, burn: Any) 
 
 
 #: Rows of a block of the chain: fastest here of 64 to 4096.
-BLOCK = 256
+BLOCK = 512
 
 
 def _chain(s: Shared) -> Any:

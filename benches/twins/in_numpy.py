@@ -80,16 +80,18 @@ def savings(s: Shared, units: Any, decline: Any, ratio: Any, own_usd: Any, freez
 
 
 def over_launches(s: Shared, pieces: np.ndarray, planned: Any, respin: Any, burn: Any) -> tuple[Any, Any]:
-    """Mean and standard deviation over the cells of the launch law: branch by branch, the k-th month after its start."""
+    """Mean and standard deviation over the cells of the launch law, month by month; results go into arrays that are there."""
     rows = len(planned)
     tapeout = planned - s.after_tapeout
     burn_at_rate = burn / s.rate
     grow, tapeout_discount = np.exp(s.rate * respin), np.exp(-s.rate * tapeout)
     lead, shrunk, discounted = np.full(rows, s.lead), np.ones(rows), np.zeros(rows)
     first, second = np.zeros(rows), np.zeros(rows)
-    origin: Any = None
+    z, term, after, after_next, share, offset, saved, discount, survival, survival_next = np.empty((10, rows))
+    # Any level near the outcomes serves.
+    origin = pieces[0, int(planned.mean())] - s.fixed_usd - burn_at_rate
+    constant = s.fixed_usd + burn_at_rate + origin
     w = s.within
-    table = pieces.reshape(5, -1)
     for n, probability in enumerate(s.probability):
         starts = planned + respin * n
         begins = starts < HORIZON
@@ -99,58 +101,78 @@ def over_launches(s: Shared, pieces: np.ndarray, planned: Any, respin: Any, burn
             discounted = discounted + np.where(respin * n <= HORIZON - tapeout, shrunk, 0.0)
         tapeout_usd = s.mask_usd + s.respin_usd * discounted
         in_discount = tapeout_usd * lead + (s.launch_usd - burn_at_rate)
-        constant = s.fixed_usd + burn_at_rate
         taped_out = tapeout < np.where(begins, starts, HORIZON)
         paid = np.where(taped_out, tapeout_usd * np.where(begins, s.horizon_discount * lead, tapeout_discount), 0.0)
         never = s.fixed_usd + burn * s.whole_burn + paid
-        beyond = np.ones(rows)
-        # Rows whose branch begins before the horizon; rows that are done drop out as months go by.
-        at = np.flatnonzero(begins)
-        month = starts[at].astype(np.int64)
-        to = month + 1.0 - starts[at]
-        e = np.exp(-to * s.per_month)
-        survival, survival_next = np.ones(len(at)), np.ones(len(at))
-        constant, in_discount = constant[at], in_discount[at]
-        if origin is None:
-            here = table[:, month * rows + at]
-            origin = here[0] - constant - in_discount * s.beginning[month]
-        base = origin[at]
+        first_month = min(int(starts.min()), HORIZON)
+        to = first_month + 1.0 - starts
+        first_e = np.exp(-s.per_month * (np.floor(starts) + 1 - starts))
+        e = np.ones(rows)
+        survival.fill(1.0)
+        survival_next.fill(1.0)
         negligible = NEGLIGIBLE / probability
-        while len(at):
-            z = to * s.per_month
-            term, after = e, np.zeros_like(e)
+        running = False
+        for month in range(first_month, HORIZON):
+            if running:
+                e *= s.over_a_month
+                np.multiply(to, s.per_month, out=z)
+            else:
+                begun = to > 0
+                e = np.where(begun, np.where(to <= 1, first_e, e * s.over_a_month), 1.0)
+                z[:] = np.maximum(to, 0.0) * s.per_month
+            after.fill(0.0)
+            term[:] = e
             for i in range(1, s.shape + 1):
-                after = after + term
-                term = term * (z * (1.0 / i))
+                after += term
+                term *= z
+                term *= 1.0 / i
+            np.add(after, term, out=after_next)
             over = after < negligible
-            after_next = np.where(over, 0.0, after + term)
-            after = np.where(over, 0.0, after)
-            share = survival - after
-            mean = s.mean_overrun * (survival_next - after_next) / np.where(share > 0, share, 1.0)
-            offset = np.minimum(np.maximum(mean + (1.0 - to), 0.0), 1.0)
-            value, slope, curve, ramp_bend, life_bend = table[:, month * rows + at]
-            past_ramp = np.maximum(offset + (s.ramp_rest - 1), 0.0)
-            past_life = np.maximum(offset + (s.life_rest - 1), 0.0)
-            saved = value + offset * (slope + offset * curve) + ramp_bend * past_ramp * past_ramp + life_bend * past_life
-            square = offset * offset
-            discount = (w[0] + w[1] * offset) + square * ((w[2] + w[3] * offset) + square * (w[4] + w[5] * offset))
-            deviation = saved - (constant + in_discount * (s.beginning[month] * discount)) - base
-            weighted = probability * share * deviation
-            first[at] += weighted
-            second[at] += weighted * deviation
-            survival, survival_next = after, after_next
-            month = month + 1
-            to = to + 1.0
-            e = e * s.over_a_month
-            stays = (survival > 0) & (month < HORIZON)
-            if not stays.all():
-                beyond[at] = survival
-                at, month, to, e, survival, survival_next, constant, in_discount, base = (
-                    part[stays]
-                    for part in (at, month, to, e, survival, survival_next, constant, in_discount, base)
-                )
+            np.copyto(after, 0.0, where=over)
+            np.copyto(after_next, 0.0, where=over)
+            if not running:
+                np.copyto(after, 1.0, where=~begun)
+                np.copyto(after_next, 1.0, where=~begun)
+                running = bool(begun.all())
+            np.subtract(survival, after, out=share)
+            np.subtract(survival_next, after_next, out=offset)
+            survival, after = after, survival
+            survival_next, after_next = after_next, survival_next
+            # Without mass there is no moment either: nothing over the smallest number.
+            np.maximum(share, 1e-300, out=saved)
+            offset *= s.mean_overrun
+            offset /= saved
+            offset -= to
+            offset += 1.0
+            np.clip(offset, 0.0, 1.0, out=offset)
+            value, slope, curve, ramp_bend, life_bend = pieces[:, month]
+            np.multiply(curve, offset, out=saved)
+            saved += slope
+            saved *= offset
+            saved += value
+            if s.ramp_rest:
+                saved += ramp_bend * np.maximum(offset + (s.ramp_rest - 1), 0.0) ** 2
+            if s.life_rest:
+                saved += life_bend * np.maximum(offset + (s.life_rest - 1), 0.0)
+            np.multiply(offset, w[5], out=discount)
+            for power in (4, 3, 2, 1):
+                discount += w[power]
+                discount *= offset
+            discount += w[0]
+            discount *= s.beginning[month]
+            discount *= in_discount
+            saved -= constant
+            saved -= discount
+            share *= probability
+            share *= saved
+            first += share
+            share *= saved
+            second += share
+            to += 1.0
+            if over.all():
+                break
         deviation = -never - origin
-        weighted = probability * beyond * deviation
+        weighted = probability * survival * deviation
         first += weighted
         second += weighted * deviation
     mass = s.probability.sum()
@@ -171,7 +193,8 @@ def _of(job: str, columns: list[np.ndarray], fixed: Any) -> Callable[[list[np.nd
     if job == "chain":
         s = shared(fixed._asdict(), float(columns[4].max()))
         return lambda block: chain(s, block)
-    function = getattr(closed, job)
+    # A layout that a row does not fit on has no batch to divide by; its outcome is not used.
+    function = np.errstate(divide="ignore", invalid="ignore")(getattr(closed, job))
     return lambda block: function(fixed, *block)
 
 
@@ -182,8 +205,16 @@ def whole(job: str, named: dict[str, np.ndarray], fixed: Any) -> Callable[[], tu
     return lambda: function(columns)
 
 
-#: Rows of a block: what is fastest here, of 256 to 16384.
-BLOCKS = {"training": 4096, "package": 4096, "point": 2048, "search": 2048, "chain": 1024}
+#: Rows of a block: what is fastest here, of 256 to 65536.
+BLOCKS = {"training": 65536, "package": 16384, "point": 16384, "search": 16384, "chain": 4096}
+
+
+def _launch_together(columns: list[np.ndarray], size: int) -> np.ndarray:
+    """An order of rows that brings those with nearly the same launches together: strips by respin, in them by plan."""
+    rows = len(columns[0])
+    strips = max(1, round((rows / size) ** 0.5))
+    strip = np.argsort(np.argsort(columns[9])) * strips // rows
+    return np.lexsort((columns[6] + columns[7] + columns[8], strip))
 
 
 def blocks(job: str, named: dict[str, np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
@@ -193,14 +224,15 @@ def blocks(job: str, named: dict[str, np.ndarray], fixed: Any) -> Callable[[], t
     rows = len(columns[0])
 
     def run() -> tuple[Any, ...]:
+        order = _launch_together(columns, size) if job == "chain" else None
         outputs: list[np.ndarray] = []
         for start in range(0, rows, size):
-            end = min(start + size, rows)
-            answers = function([column[start:end] for column in columns])
+            block: Any = slice(start, min(start + size, rows)) if order is None else order[start : start + size]
+            answers = function([column[block] for column in columns])
             if not outputs:
                 outputs = [np.empty(rows) for _ in answers]
             for output, answer in zip(outputs, answers, strict=True):
-                output[start:end] = answer
+                output[block] = answer
         return tuple(outputs)
 
     return run

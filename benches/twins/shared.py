@@ -73,6 +73,9 @@ class Shared(NamedTuple):
     weight: np.ndarray
     choose: np.ndarray
     probability: np.ndarray
+    #: Months after a branch's start in which it may launch, and e^(-k/theta) of the k-th.
+    most_months: np.ndarray
+    fading: np.ndarray
     rate: float
     squeeze: float
     after_tapeout: float
@@ -120,6 +123,15 @@ class Shared(NamedTuple):
     royalty_usd: float
 
 
+def _months(shape: int, per_month: float, negligible: float) -> int:
+    """Months until a branch that starts at the end of one has a chance below `negligible` of still going on."""
+    for months in range(1, HORIZON):
+        z = months * per_month
+        if math.exp(-z) * sum(z**i / math.factorial(i) for i in range(shape)) < negligible:
+            return months + 1
+    return HORIZON
+
+
 def shared(f: dict[str, float], most_density: float) -> Shared:
     """From the constants of the job."""
     years = (np.arange(HORIZON) + 0.5) / 12
@@ -155,6 +167,8 @@ def shared(f: dict[str, float], most_density: float) -> Shared:
         weight=points.weight,
         choose=points.choose,
         probability=np.array(probability),
+        most_months=np.array([_months(shape, per_month, NEGLIGIBLE / p if p > 0 else math.inf) for p in probability]),
+        fading=np.exp(-per_month * np.arange(HORIZON)),
         rate=rate,
         squeeze=1 - f["design_compressible_share"] + f["design_compressible_share"] / f["design_speedup"],
         after_tapeout=after,
