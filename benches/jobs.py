@@ -146,6 +146,7 @@ class Job:
     fixed: Callable[[], Fixed] = dict
     #: An output that may cross 0 is compared relative to itself or this one, whichever is larger.
     beside: Mapping[str, str] = field(default_factory=dict)
+
     def columns(self, rows: int, seed: int = 1) -> Columns:
         """Independent uniform draws."""
         generator = np.random.default_rng(seed)
@@ -153,7 +154,13 @@ class Job:
 
 
 JOBS = {
-    "training": Job("Training cost, closed form", 1_000_000, TRAINING, ("train_cost_usd", "train_cost_real_usd"), _training),
+    "training": Job(
+        "Training cost, closed form",
+        1_000_000,
+        TRAINING,
+        ("train_cost_usd", "train_cost_real_usd"),
+        _training,
+    ),
     "package": Job(
         "Die and package",
         500_000,

@@ -1,7 +1,7 @@
 """One job on one core or on all: checks every tool against tapeout, then times them in turn, round after round.
 
-`python benches/measure.py JOB --cores one|all --rounds N --seconds S --clock wall|cpu -o FILE`. A process of its own for each
-job, so that the number of threads is settled before any library starts some.
+`python benches/measure.py JOB --cores one|all --rounds N --seconds S --clock wall|cpu -o FILE`. A process of its own
+for each job, so that the number of threads is settled before any library starts some.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 CHECKED_ROWS = 1000
 TOLERANCE = 1e-9
@@ -32,9 +33,27 @@ def settle(cores: str) -> None:
         os.environ[name] = str(count)
 
 
+def affordable(tool: Any, job: str, asked: Any, fixed: Any, seconds: float) -> int:
+    """As many rows as take so many seconds, or all where these take no more than ten times as long.
+
+    Small frames flatter some tools and hurt others.
+    """
+    rows = FEWEST_ROWS
+    while True:
+        trial = tool.prepare(job, asked.columns(rows), fixed)
+        trial()
+        start = time.perf_counter()
+        trial()
+        each = (time.perf_counter() - start) / rows
+        if each * asked.rows <= 10 * seconds:
+            return int(asked.rows)
+        if each * rows >= seconds / 3:
+            return max(FEWEST_ROWS, int(seconds / each))
+        rows = min(4 * rows, int(seconds / each))
+
+
 def measure(job: str, cores: str, rounds: int, seconds: float, clock: str) -> dict[str, object]:
     import jobs
-    import numpy as np
     import registry
 
     from tapeout import _core
@@ -54,20 +73,7 @@ def measure(job: str, cores: str, rounds: int, seconds: float, clock: str) -> di
             wrong = {output: apart for output, apart in checked[name].items() if not apart <= TOLERANCE}
             if wrong:
                 raise SystemExit(f"{job}: {tool.label} differs from tapeout: {wrong}")
-        # As many rows as take so many seconds.
-        trial = tool.prepare(job, asked.columns(FEWEST_ROWS), fixed)
-        trial()
-        start = time.perf_counter()
-        trial()
-        each = (time.perf_counter() - start) / FEWEST_ROWS
-        few = int(np.clip(seconds / each, FEWEST_ROWS, 2000))
-        trial = tool.prepare(job, asked.columns(few), fixed)
-        trial()
-        start = time.perf_counter()
-        trial()
-        each = (time.perf_counter() - start) / few
-        # All rows of the job where that is no more than four times as long: small frames flatter some and hurt others.
-        rows[name] = asked.rows if each * asked.rows <= 4 * seconds else max(FEWEST_ROWS, int(seconds / each))
+        rows[name] = affordable(tool, job, asked, fixed, seconds)
         calls[name] = tool.prepare(job, asked.columns(rows[name]), fixed)
         calls[name]()
     order, spent = list(tools), {name: [] for name in tools}

@@ -20,27 +20,31 @@ RESAMPLES = 4000
 INTRODUCTION = """# Benchmarks
 
 The same jobs by tapeout and by what people would use instead. Every tool is first checked to give tapeout's numbers, to
-1e-9 on {checked} random rows; only then it is timed. All tools run in turn, round after round in a new order, and each round
-gives the ratio of a tool's time to tapeout's in that round. A table has the median of these ratios over the rounds, with
-its 95 % interval by bootstrap. More than 1: the tool takes longer than tapeout.
+1e-9 on {checked} random rows; only then it is timed. All tools run in turn, round after round in a new order, and
+each round gives the ratio of a tool's time to tapeout's in that round. A table has the median of these ratios over the
+rounds, with its 95 % interval by bootstrap. More than 1: the tool takes longer than tapeout; less: tapeout runs at that
+share of the tool's speed.
 
 `make bench` runs them all (a quarter of an hour) and writes this page; `benches/run.py --jobs chain` runs one of them.
 """
 
 RULES = """## What is compared
 
-- One core: the process is pinned to it, and every library is told to use one thread. All cores: only what can use them.
-- Columns are in memory in each tool's own form before the clock starts, and so are the results when it stops. Compiling is
-  not timed, neither Numba's and JAX's nor C++'s. tapeout is timed as it is called: it reads every value's bounds, looks for
-  nulls and plans the models each time, which no other tool does.
-- Everywhere the same equations and the same cells of the launch law, so that the numbers agree: its branches and tails below
-  1e-12 are dropped by all, the discount factor within a month is the same polynomial, and what spare units rescue is the same
-  quadrature. What no row changes is made once by every tool: tables over months, points of the quadrature. The C++ and JAX
-  twins of the chain put rows that launch together side by side, as tapeout does.
-- C++, Numba and the rest are written for the job's columns alone. tapeout takes any variable as a column or a constant, any
-  null, any output, and gives exact derivatives of the same code.
-- Polars has no recurrence over months, nor DuckDB: they do the closed forms alone.
-
+- One core: the process is pinned to it, and every library is told to use one thread. All cores: only what can use
+  them.
+- Columns are in memory in each tool's own form before the clock starts, and so are the results when it stops.
+  Compiling is not timed, neither Numba's and JAX's nor C++'s. tapeout is timed as it is called: it holds every value
+  against its bounds, looks for nulls and plans the models each time, which no other tool does.
+- Everywhere the same equations and the same cells of the launch law, so that the numbers agree: branches and tails
+  below 1e-12 are dropped by all, the discount factor within a month is the same polynomial, and what spare units
+  rescue is the same quadrature. What no row changes is made once by every tool: tables over months, points of the
+  quadrature. C++, JAX and NumPy in blocks put rows that launch together side by side, as tapeout does; Numba, whose
+  loop is over rows, puts months into vectors instead.
+- The others are written for the job's columns alone. tapeout takes any variable as a column or a constant, any null,
+  any output, and gives exact derivatives of the same code.
+- Slow tools get fewer rows, which the tables by job show; the time of a row is what is compared.
+- Polars and DuckDB do the closed forms alone: a recurrence over months, or a fixed point that uses its last value a
+  dozen times, is no expression. JAX does not do the search: 192 points unrolled take minutes to compile.
 """
 
 
@@ -73,7 +77,8 @@ def _found(results: Path) -> Iterator[dict[str, Any]]:
                 over = ratio(seconds, spent[ours])
                 yield {
                     "job": job, "cores": cores, "tool": name, "label": registry.TOOLS[name].label,
-                    "rows": found["rows"][name], "clock": found["clock"], "nanoseconds": float(np.median(seconds)) * 1e9,
+                    "rows": found["rows"][name], "clock": found["clock"],
+                    "nanoseconds": float(np.median(seconds)) * 1e9,
                     "ratio": over.middle, "low": over.low, "high": over.high,
                     "difference": max(found["differences"].get(name, {"": 0.0}).values()),
                 }  # fmt: skip
@@ -116,10 +121,8 @@ def _job_table(lines: list[dict[str, Any]], job: str) -> list[str]:
     out += ["| | ns a row | rows a second | over tapeout | worst difference | rows |", "|---|---:|---:|---:|---:|---:|"]
     for line in mine:
         apart = "" if line["tool"].startswith("tapeout") else f"{line['difference']:.0e}"
-        rate = f"{1e9 / line['nanoseconds']:,.0f}"
-        out.append(
-            f"| {line['label']} | {_number(line['nanoseconds'])} | {rate} | {_ratio(line)} | {apart} | {line['rows']:,} |"
-        )
+        each, rate = _number(line["nanoseconds"]), f"{1e9 / line['nanoseconds']:,.0f}"
+        out.append(f"| {line['label']} | {each} | {rate} | {_ratio(line)} | {apart} | {line['rows']:,} |")
     return [*out, ""]
 
 
@@ -132,10 +135,11 @@ def _whole(results: Path) -> list[str]:
     if (path := results / "summary.json").exists():
         found = json.loads(path.read_text())
         small, large = found["runs"]
+        rows, seconds = large["rows"], large["seconds"]
         out += [
-            f"- Summary of a sweep of {large['rows']:,} rows of `build_npv_usd` (`examples/own-chip.toml`), {found['threads']} "
-            f"threads: {large['seconds']:.1f} s, {large['rows'] / large['seconds'] / 1e6:.2f} M rows a second. Most memory "
-            f"held: {large['peak_bytes'] / 1e6:.0f} MB; with a tenth of the rows {small['peak_bytes'] / 1e6:.0f} MB."
+            f"- Summary of a sweep of {rows:,} rows of `build_npv_usd` (`examples/own-chip.toml`), "
+            f"{found['threads']} threads: {seconds:.1f} s, {rows / seconds / 1e6:.2f} M rows a second. Most memory held: "
+            f"{large['peak_bytes'] / 1e6:.0f} MB; with a tenth of the rows {small['peak_bytes'] / 1e6:.0f} MB."
         ]
     return ["## Only tapeout", "", *out, ""] if out else []
 
@@ -148,16 +152,19 @@ def _plot(lines: list[dict[str, Any]], path: Path) -> None:
     ])  # fmt: skip
     tools = [tool.label for tool in registry.TOOLS.values()]
     scale = alt.Scale(type="log")
-    x = alt.X("ratio:Q", scale=scale, title="time over tapeout's, one core (log)")
+    title = "time over tapeout's, one core (log)"
+    x = alt.X("ratio:Q", scale=scale, title=title)
     y = alt.Y("what:N", sort=tools, title=None)
     base = alt.Chart().encode(y=y)
     layers = alt.layer(
         base.mark_rule(strokeDash=[3, 3], color="#888").encode(x=alt.datum(1.0)),
-        base.mark_rule(color="#4c78a8").encode(x=alt.X("low:Q", scale=scale, title=x.title), x2="high:Q"),
+        base.mark_rule(color="#4c78a8").encode(x=alt.X("low:Q", scale=scale, title=title), x2="high:Q"),
         base.mark_point(filled=True, size=60, color="#4c78a8").encode(x=x),
     ).properties(width=420)
     titles = [jobs.JOBS[job].title for job in registry.CORE]
-    facets = alt.Row("title:N", sort=titles, title=None, header=alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start"))
+    facets = alt.Row(
+        "title:N", sort=titles, title=None, header=alt.Header(labelAngle=0, labelOrient="top", labelAnchor="start")
+    )
     layers.facet(row=facets, data=frame.to_pandas()).resolve_scale(y="independent").save(path)
 
 

@@ -43,7 +43,9 @@ def by_tapeout(job: str, columns: jobs.Columns, _fixed: Any) -> Callable[[], Any
 
 
 TOOLS = {
-    "tapeout": Tool("tapeout", "registry", "by_tapeout", tuple(jobs.JOBS), note="from a Polars frame to a Polars frame"),
+    "tapeout": Tool(
+        "tapeout", "registry", "by_tapeout", tuple(jobs.JOBS), note="from a Polars frame to a Polars frame"
+    ),
     "cpp": Tool(
         "C++ by hand", "twins.in_cpp", "contract_off", CORE, "g++",
         note="`std::experimental::simd`, rows in lanes, `g++ -O3 -march=native -ffp-contract=off`",
@@ -52,10 +54,16 @@ TOOLS = {
         "C++ by hand, contracted", "twins.in_cpp", "contract_on", CORE, "g++",
         note="the same with fused multiply-add, which gives other last digits on other processors",
     ),
-    "numba": Tool("Numba", "twins.in_numba", "one_thread", CORE, "numba", note="a loop over rows"),
+    "numba": Tool("Numba", "twins.in_numba", "one_thread", CORE, "numba", note="a loop over rows; parallel: `prange`"),
     "jax": Tool("JAX", "twins.in_jax", "compiled", (*CLOSED, "chain", "point"), "jax", note="`jit`, 64 bits, CPU"),
-    "numpy": Tool("NumPy, whole columns", "twins.in_numpy", "whole", CORE),
-    "numpy_blocks": Tool("NumPy, blocks in cache", "twins.in_numpy", "blocks", CORE),
+    "numpy": Tool(
+        "NumPy, whole columns", "twins.in_numpy", "whole", CORE,
+        note="one operation after another over all rows",
+    ),
+    "numpy_blocks": Tool(
+        "NumPy, blocks in cache", "twins.in_numpy", "blocks", CORE,
+        note="4,096 to 65,536 rows at a time, whatever is fastest",
+    ),
     "polars": Tool("Polars", "twins.in_polars", "expressions", CLOSED, note="lazy expressions"),
     "duckdb": Tool("DuckDB", "twins.in_duckdb", "query", CLOSED, "duckdb", note="SQL, from Arrow to Arrow"),
     "python": Tool(
@@ -90,4 +98,3 @@ def differences(job: str, tool: Tool, rows: int, seed: int = 7) -> dict[str, flo
             apart = np.where(same, 0.0, np.abs(other - mine) / size)
         worst[name] = float(np.nan_to_num(apart, nan=np.inf).max())
     return worst
-

@@ -1,7 +1,8 @@
 """The suite: every job by tapeout and by what people would use instead, checked, timed in turn, written up.
 
-`python benches/run.py [--jobs training,chain] [--rounds N] [--seconds S] [--clock wall|cpu] [--full] [--page-only]`. Each job is
-a process and leaves a file in target/benches; a job that is not named keeps the file it has. Writes docs/benchmarks.md.
+`python benches/run.py [--jobs training,chain] [--rounds N] [--seconds S] [--clock wall|cpu] [--full] [--page-only]`.
+Each job is a process and leaves a file in target/benches; a job that is not named keeps the file it has. Writes
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ WHOLE = ("claims", "summary")
 
 def machine() -> dict[str, str]:
     """What it ran on."""
-    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    names = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
     compiler = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     flags = Path("/proc/cpuinfo").read_text()
     return {
         "processor": names[0] if names else platform.processor(),

@@ -1,6 +1,7 @@
-"""Rows of a sweep summarized: seconds, and the most memory the process ever held. `python benches/summary.py ROWS THREADS`.
+"""Rows of a sweep summarized: seconds, and the most memory the process ever held.
 
-Nothing is written and no frame of all rows is made: 10^8 rows take as much memory as 10^6.
+`python benches/summary.py ROWS THREADS`. Nothing is written and no frame of all rows is made: 10^8 rows take as much
+memory as 10^6.
 """
 
 from __future__ import annotations

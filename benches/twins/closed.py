@@ -16,8 +16,8 @@ INFINITY = math.inf
 PI = math.pi
 
 LAYOUTS = (
-    (1.0, 1.0, 1.0), (2.0, 1.0, 1.0), (4.0, 1.0, 1.0), (8.0, 1.0, 1.0), (16.0, 1.0, 1.0), (2.0, 1.0, 2.0), (4.0, 1.0, 4.0),
-    (8.0, 1.0, 8.0), (16.0, 1.0, 16.0), (1.0, 8.0, 8.0), (1.0, 16.0, 16.0), (1.0, 32.0, 32.0),
+    (1.0, 1.0, 1.0), (2.0, 1.0, 1.0), (4.0, 1.0, 1.0), (8.0, 1.0, 1.0), (16.0, 1.0, 1.0), (2.0, 1.0, 2.0),
+    (4.0, 1.0, 4.0), (8.0, 1.0, 8.0), (16.0, 1.0, 16.0), (1.0, 8.0, 8.0), (1.0, 16.0, 16.0), (1.0, 32.0, 32.0),
 )  # fmt: skip
 LOADS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0, 1024.0, 2048.0)
 
@@ -78,7 +78,10 @@ def equations(m: Any, jit: Callable[[Any], Any] = lambda function: function) -> 
         return bf16 * exp(f.serve_cal_format_exponent * log(fp8 / bf16))
 
     @jit
-    def machine(f, tensor, data, expert, new, prompt_flop, held, answered, bf16, fp8, memory, memory_rate, link, tpot_scale, memory_share):  # fmt: skip
+    def machine(
+        f, tensor, data, expert, new, prompt_flop, held, answered, bf16, fp8, memory, memory_rate, link, tpot_scale,
+        memory_share,
+    ):  # fmt: skip
         """All of a layout that does not hang on the load; weights in 8 bits, the output head in 16."""
         chips = tensor * data
         expert_tensor = chips / expert
@@ -123,8 +126,8 @@ def equations(m: Any, jit: Callable[[Any], Any] = lambda function: function) -> 
         first_s = sqrt(alone_s * alone_s + loading_s * loading_s) * spread
         prompts_s = prompt_s * tpot_scale / answered
         return (
-            chips, read_s, flop_s, expert_read_s, expert_flop_s, expert_factor, fixed_s, by_batch_s, prompt_s, prompts_s,
-            most, alone_s, first_s, launch_s,
+            chips, read_s, flop_s, expert_read_s, expert_flop_s, expert_factor, fixed_s, by_batch_s, prompt_s,
+            prompts_s, most, alone_s, first_s, launch_s,
         )  # fmt: skip
 
     @jit
@@ -157,12 +160,24 @@ def equations(m: Any, jit: Callable[[Any], Any] = lambda function: function) -> 
 
     @jit
     def point(
-        f, asked, answered, cached, bf16, fp8, memory, memory_rate, link, tpot_scale, ttft_scale, memory_share, concurrency
+        f,
+        asked,
+        answered,
+        cached,
+        bf16,
+        fp8,
+        memory,
+        memory_rate,
+        link,
+        tpot_scale,
+        ttft_scale,
+        memory_share,
+        concurrency,
     ):
         new, prompt_flop, held = sequence(f, asked, answered, cached)
         layout = machine(
-            f, f.serve_tensor_parallel, f.serve_data_parallel, f.serve_expert_parallel, new, prompt_flop, held, answered,
-            bf16, gained(f, bf16, fp8), memory, memory_rate, link, tpot_scale, memory_share,
+            f, f.serve_tensor_parallel, f.serve_data_parallel, f.serve_expert_parallel, new, prompt_flop, held,
+            answered, bf16, gained(f, bf16, fp8), memory, memory_rate, link, tpot_scale, memory_share,
         )  # fmt: skip
         ln_untouched = math.log1p(-f.llm_expert_active_share)
         tpot_s, ttft_s, tokens = outcome(f, ln_untouched, layout, answered, ttft_scale, concurrency)
@@ -171,7 +186,19 @@ def equations(m: Any, jit: Callable[[Any], Any] = lambda function: function) -> 
 
     @jit
     def search(
-        f, asked, answered, cached, bf16, fp8, memory, memory_rate, link, tpot_scale, ttft_scale, memory_share, max_tpot_s
+        f,
+        asked,
+        answered,
+        cached,
+        bf16,
+        fp8,
+        memory,
+        memory_rate,
+        link,
+        tpot_scale,
+        ttft_scale,
+        memory_share,
+        max_tpot_s,
     ):
         new, prompt_flop, held = sequence(f, asked, answered, cached)
         rate = gained(f, bf16, fp8)
@@ -181,7 +208,10 @@ def equations(m: Any, jit: Callable[[Any], Any] = lambda function: function) -> 
         for t, d, e in LAYOUTS:
             if t * d > f.serve_max_chips:
                 continue
-            layout = machine(f, t, d, e, new, prompt_flop, held, answered, bf16, rate, memory, memory_rate, link, tpot_scale, memory_share)  # fmt: skip
+            layout = machine(
+                f, t, d, e, new, prompt_flop, held, answered, bf16, rate, memory, memory_rate, link, tpot_scale,
+                memory_share,
+            )  # fmt: skip
             fits = layout[10] >= 1.0
             if some(fits):
                 for concurrency in LOADS:

@@ -1,4 +1,4 @@
-"""JAX: compiled for the CPU in 64 bits; the chain as loops over months and cells of the law, for blocks of rows in turn."""
+"""JAX: compiled for the CPU in 64 bits; the chain as loops over months and cells, for blocks of rows in turn."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def savings(s: Shared, units: Any, decline: Any, ratio: Any, own_usd: Any, freez
     a = suffix(flow)
     later = jnp.concatenate([a[1:], jnp.zeros((1, len(units)))])
     b = suffix((a + later) * 0.5)
-    now, ramped, retired = slice(0, HORIZON), slice(s.ramp_whole, s.ramp_whole + HORIZON), slice(s.life_whole, s.life_whole + HORIZON)  # fmt: skip
+    now, ramped, retired = (slice(months, months + HORIZON) for months in (0, s.ramp_whole, s.life_whole))
     v, ramp_v, life_v = flow[now], flow[ramped], flow[retired]
     after_ramp = flow[s.ramp_whole + 1 : s.ramp_whole + 1 + HORIZON]
     after_life = flow[s.life_whole + 1 : s.life_whole + 1 + HORIZON]

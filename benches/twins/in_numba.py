@@ -75,8 +75,10 @@ def _rescued(s, odds, sums, defects):
 
 
 def _over_launches(shape: int) -> Any:
-    """The cells of the launch law, for this shape of the overrun: a loop over months to make the edges of a branch, one to add
-    its cells up, so that the compiler puts months into vectors."""
+    """The cells of the launch law, for this shape of the overrun.
+
+    A loop over months makes the edges of a branch and one adds its cells up: the compiler puts months into vectors.
+    """
 
     @numba.njit(error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
     def over_launches(s, value, slope, curve, ramp_bend, life_bend, edges, edges_next, planned, respin, burn):
@@ -160,7 +162,21 @@ def _chain(s: Shared) -> Any:
     savings, over_launches = jit(plain.savings), _over_launches(s.shape)
 
     @numba.njit(error_model="numpy")
-    def chain(s, units, decline, ratio, wafer_usd, density, memory_usd_per_gb, architecture, rtl, physical, respin, headcount, hours):
+    def chain(
+        s,
+        units,
+        decline,
+        ratio,
+        wafer_usd,
+        density,
+        memory_usd_per_gb,
+        architecture,
+        rtl,
+        physical,
+        respin,
+        headcount,
+        hours,
+    ):
         t = np.empty((8, HORIZON + 1))
         defects = density * s.defects_per_density
         perfect = math.exp(-s.alpha * math.log1p(defects / s.alpha))

@@ -80,7 +80,7 @@ def savings(s: Shared, units: Any, decline: Any, ratio: Any, own_usd: Any, freez
 
 
 def over_launches(s: Shared, pieces: np.ndarray, planned: Any, respin: Any, burn: Any) -> tuple[Any, Any]:
-    """Mean and standard deviation over the cells of the launch law, month by month; results go into arrays that are there."""
+    """Mean and standard deviation over the cells of the launch law, month by month, into arrays that are there."""
     rows = len(planned)
     tapeout = planned - s.after_tapeout
     burn_at_rate = burn / s.rate

@@ -1,5 +1,8 @@
-"""Polars: expressions over lazy columns, for the closed forms. The chain is no expression: a recurrence over 120 months and
-hundreds of cells of the launch law a row. Nor is serving: each pass of its fixed point uses the last one a dozen times."""
+"""Polars: expressions over lazy columns, for the closed forms.
+
+The chain is no expression: a recurrence over 120 months and hundreds of cells of the launch law a row. Nor is serving:
+each pass of its fixed point uses the last one a dozen times.
+"""
 
 from __future__ import annotations
 

@@ -158,7 +158,9 @@ def chain(
 ):  # fmt: skip
     """Net present value, its spread, the training run's cost, whether to build."""
     own_usd = unit_price(s, wafer_usd, density, memory_usd_per_gb)
-    savings(s, flow, value, slope, curve, ramp_bend, life_bend, units, decline, ratio, own_usd, architecture * s.squeeze)
+    savings(
+        s, flow, value, slope, curve, ramp_bend, life_bend, units, decline, ratio, own_usd, architecture * s.squeeze
+    )
     planned = (architecture + rtl + physical) * s.squeeze + s.after_tapeout
     burn = headcount * s.staff_usd_per_month
     npv, sd = over_launches(s, value, slope, curve, ramp_bend, life_bend, planned, respin, burn)

@@ -146,7 +146,9 @@ def shared(f: dict[str, float], most_density: float) -> Shared:
     k = f["train_value_decline_oom_per_year"] * LN_10
     server = f["train_chip_price_usd"] * f["train_server_overhead"]
     hardware = server * math.exp(-k * f["train_price_age_years"]) * k / 8766
-    kilowatts = f["train_chip_tdp_w"] / 1000 * f["train_server_power_ratio"] * f["train_power_utilization"] * f["train_pue"]
+    kilowatts = (
+        f["train_chip_tdp_w"] / 1000 * f["train_server_power_ratio"] * f["train_power_utilization"] * f["train_pue"]
+    )
     points = quadrature(f, most_density)
     probability, at_least = [], 1.0
     for n in range(MOST_RESPINS + 1):
