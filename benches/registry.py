@@ -55,7 +55,7 @@ TOOLS = {
         note="the same with fused multiply-add, which gives other last digits on other processors",
     ),
     "numba": Tool("Numba", "twins.in_numba", "one_thread", CORE, "numba", note="a loop over rows; parallel: `prange`"),
-    "jax": Tool("JAX", "twins.in_jax", "compiled", (*CLOSED, "chain", "point"), "jax", note="`jit`, 64 bits, CPU"),
+    "jax": Tool("JAX", "twins.in_jax", "compiled", CORE, "jax", note="`jit`, 64 bits, CPU"),
     "numpy": Tool(
         "NumPy, whole columns", "twins.in_numpy", "whole", CORE,
         note="one operation after another over all rows",

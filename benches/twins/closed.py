@@ -222,4 +222,7 @@ def equations(m: Any, jit: Callable[[Any], Any] = lambda function: function) -> 
                     data, expert = where(kept, d, data), where(kept, e, expert)
         return load, tensor, data, expert
 
-    return SimpleNamespace(training=training, package=package, point=point, search=search)
+    return SimpleNamespace(
+        training=training, package=package, point=point, search=search, sequence=sequence, gained=gained,
+        machine=machine, outcome=outcome,
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ jax.config.update("jax_platforms", "cpu")
 import jax.numpy as jnp  # noqa: E402  (after the configuration)
 from jax import lax  # noqa: E402
 
-from .closed import equations  # noqa: E402
+from .closed import LAYOUTS, LOADS, equations  # noqa: E402
 from .shared import HORIZON, NEGLIGIBLE, Shared, shared  # noqa: E402
 
 m = SimpleNamespace(
@@ -194,12 +195,50 @@ def _chain(s: Shared) -> Any:
     return chain
 
 
+def search(
+    f: Any, asked: Any, answered: Any, cached: Any, bf16: Any, fp8: Any, memory: Any, memory_rate: Any, link: Any,
+    tpot_scale: Any, ttft_scale: Any, memory_share: Any, max_tpot_s: Any,
+) -> Any:  # fmt: skip
+    """The search of `closed`, loads in a loop: 192 points unrolled take minutes to compile."""
+    new, prompt_flop, held = closed.sequence(f, asked, answered, cached)
+    rate, ln_untouched = closed.gained(f, bf16, fp8), math.log1p(-f.llm_expert_active_share)
+    none = asked * 0.0 + math.nan
+    found = (asked * 0.0 - math.inf, none, none, none, none)
+    for layout in LAYOUTS:
+        if layout[0] * layout[1] > f.serve_max_chips:
+            continue
+        machine = closed.machine(
+            f,
+            *layout,
+            new,
+            prompt_flop,
+            held,
+            answered,
+            bf16,
+            rate,
+            memory,
+            memory_rate,
+            link,
+            tpot_scale,
+            memory_share,
+        )
+
+        def try_load(found: Any, concurrency: Any, machine: Any = machine, layout: Any = layout) -> Any:
+            tpot_s, ttft_s, tokens = closed.outcome(f, ln_untouched, machine, answered, ttft_scale, concurrency)
+            kept = (machine[10] >= 1.0) & (tpot_s <= max_tpot_s) & (ttft_s <= f.serve_max_ttft_s) & (tokens > found[0])
+            better = (tokens, concurrency, *layout)
+            return tuple(jnp.where(kept, new, old) for new, old in zip(better, found, strict=True)), None
+
+        found, _ = lax.scan(try_load, found, jnp.array(LOADS))
+    return found[1:]
+
+
 def compiled(job: str, named: dict[str, np.ndarray], fixed: Any) -> Callable[[], tuple[Any, ...]]:
     columns = list(named.values())
     if job == "chain":
         function = jax.jit(_chain(shared(fixed._asdict(), float(columns[4].max()))))
     else:
-        equation = getattr(closed, job)
+        equation = search if job == "search" else getattr(closed, job)
         function = jax.jit(lambda *columns: equation(fixed, *columns))
     device = [jnp.asarray(column) for column in columns]
     return lambda: jax.block_until_ready(function(*device))
