@@ -48,7 +48,7 @@ fn named(name: &str) -> &'static Registered {
     registry().models.iter().find(|model| model.entry.name == name).expect("a model of the registry")
 }
 
-#[divan::bench(args = names())]
+#[divan::bench(args = names(), max_time = 0.3)]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position among choices")]
 fn model(bencher: Bencher, name: &str) {
     let model = named(name);

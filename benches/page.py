@@ -157,7 +157,7 @@ def _plot(lines: list[dict[str, Any]], path: Path) -> None:
     y = alt.Y("what:N", sort=tools, title=None)
     base = alt.Chart().encode(y=y)
     layers = alt.layer(
-        base.mark_rule(strokeDash=[3, 3], color="#888").encode(x=alt.datum(1.0)),
+        alt.Chart().mark_rule(strokeDash=[3, 3], color="#888").encode(x=alt.datum(1.0)),
         base.mark_rule(color="#4c78a8").encode(x=alt.X("low:Q", scale=scale, title=title), x2="high:Q"),
         base.mark_point(filled=True, size=60, color="#4c78a8").encode(x=x),
     ).properties(width=420)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import platform
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from typing import Any
 import numpy as np
 
 SOURCES = Path(__file__).parent
-FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-std=c++20", "-fno-math-errno", "-shared", "-fPIC")
+WIDE = ("-mprefer-vector-width=512",) if platform.machine() == "x86_64" else ()
+FLAGS = ("-O3", "-march=native", *WIDE, "-std=c++20", "-fno-math-errno", "-shared", "-fPIC")
 OUTPUTS = {"training": 2, "package": 4, "chain": 4, "point": 3, "search": 4}
 
 
