@@ -3,7 +3,7 @@ BIN := .venv/bin
 BUILT := .venv/.built
 CORE := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: run test lint generated bench clean
+.PHONY: run test lint generated accuracy counts recount kernels bench clean
 
 run: $(BUILT)  ## weigh the claims and show the reference scenario
 	$(BIN)/tapeout claims && $(BIN)/tapeout evaluate --reference
@@ -16,6 +16,18 @@ lint: $(BUILT)  ## formatters, linters, types, generated files
 
 generated: $(BUILT)  ## the files that follow from the declarations
 	$(BIN)/python tools/surface.py && $(BIN)/python tools/docs.py
+
+accuracy: $(BUILT)  ## docs/accuracy.md from the measurements in FOLDER
+	$(BIN)/python -m accuracy $(FOLDER) --page docs/accuracy.md
+
+counts: $(BUILT)  ## instructions of every kernel, against tests/instructions.toml
+	$(BIN)/python benches/counts.py
+
+recount: $(BUILT)  ## rewrites tests/instructions.toml
+	$(BIN)/python benches/counts.py --write
+
+kernels: $(BUILT)  ## what limits every kernel on this machine: rewrites docs/kernels.md
+	$(BIN)/python benches/kernels.py
 
 bench: $(BUILT) $(BIN)/.bench  ## time all jobs against other tools, write docs/benchmarks.md; a quarter of an hour
 	$(BIN)/python benches/run.py

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from chain import VARYING as CHAIN
 
 import tapeout
+from chain import VARYING as CHAIN
 
 Columns = dict[str, np.ndarray]
 Fixed = dict[str, Any]

@@ -55,7 +55,6 @@ def affordable(tool: Any, job: str, asked: Any, fixed: Any, seconds: float) -> i
 def measure(job: str, cores: str, rounds: int, seconds: float, clock: str) -> dict[str, object]:
     import jobs
     import registry
-
     from tapeout import _core
 
     now = time.process_time if clock == "cpu" else time.perf_counter

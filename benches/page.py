@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import altair as alt
-import jobs
 import numpy as np
 import polars as pl
+
+import jobs
 import registry
 
 NOTE = "<!-- Written by benches/page.py: run make bench. -->\n"

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jobs
 import numpy as np
+
+import jobs
 
 CLOSED = ("training", "package")
 CORE = (*CLOSED, "chain", "point", "search")
