@@ -12,13 +12,12 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 CHECKED_ROWS = 1000
 TOLERANCE = 1e-9
-#: No tool is given fewer rows than this, nor more than the job has.
-FEWEST_ROWS = 100
 
 
 def settle(cores: str) -> None:
@@ -33,22 +32,22 @@ def settle(cores: str) -> None:
         os.environ[name] = str(count)
 
 
-def affordable(tool: Any, job: str, asked: Any, fixed: Any, seconds: float) -> int:
+def affordable(tool: Any, job: str, asked: Any, fixed: Any, seconds: float, now: Callable[[], float]) -> int:
     """As many rows as take so many seconds, or all where these take no more than ten times as long.
 
     Small frames flatter some tools and hurt others.
     """
-    rows = FEWEST_ROWS
+    rows = fewest = min(tool.fewest, asked.rows)
     while True:
         trial = tool.prepare(job, asked.columns(rows), fixed)
         trial()
-        start = time.perf_counter()
+        start = now()
         trial()
-        each = (time.perf_counter() - start) / rows
+        each = (now() - start) / rows
         if each * asked.rows <= 10 * seconds:
             return int(asked.rows)
         if each * rows >= seconds / 3:
-            return max(FEWEST_ROWS, int(seconds / each))
+            return max(fewest, int(seconds / each))
         rows = min(4 * rows, int(seconds / each))
 
 
@@ -72,7 +71,7 @@ def measure(job: str, cores: str, rounds: int, seconds: float, clock: str) -> di
             wrong = {output: apart for output, apart in checked[name].items() if not apart <= TOLERANCE}
             if wrong:
                 raise SystemExit(f"{job}: {tool.label} differs from tapeout: {wrong}")
-        rows[name] = affordable(tool, job, asked, fixed, seconds)
+        rows[name] = affordable(tool, job, asked, fixed, seconds, now)
         calls[name] = tool.prepare(job, asked.columns(rows[name]), fixed)
         calls[name]()
     order, spent = list(tools), {name: [] for name in tools}

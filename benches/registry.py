@@ -31,6 +31,8 @@ class Tool:
     #: Whether it uses all cores: then it is compared with tapeout on all cores.
     all_cores: bool = False
     note: str = ""
+    #: No fewer rows than this, where a call on few is all overhead.
+    fewest: int = 100
 
     def installed(self) -> bool:
         return not self.needs or bool(importlib.util.find_spec(self.needs) or shutil.which(self.needs))
@@ -59,11 +61,11 @@ TOOLS = {
     "jax": Tool("JAX", "twins.in_jax", "compiled", CORE, "jax", note="`jit`, 64 bits, CPU"),
     "numpy": Tool(
         "NumPy, whole columns", "twins.in_numpy", "whole", CORE,
-        note="one operation after another over all rows",
+        note="one operation after another over all rows", fewest=20_000,
     ),
     "numpy_blocks": Tool(
         "NumPy, blocks in cache", "twins.in_numpy", "blocks", CORE,
-        note="4,096 to 65,536 rows at a time, whatever is fastest",
+        note="4,096 to 65,536 rows at a time, whatever is fastest", fewest=20_000,
     ),
     "polars": Tool("Polars", "twins.in_polars", "expressions", CLOSED, note="lazy expressions"),
     "duckdb": Tool("DuckDB", "twins.in_duckdb", "query", CLOSED, "duckdb", note="SQL, from Arrow to Arrow"),
