@@ -123,6 +123,45 @@ impl<N: Number> Shape<N> {
 }
 
 impl<N: Number> Kernels<N> {
+    /// From the constants in the order of the fields.
+    #[inline(always)]
+    pub fn new(constants: [N; 15]) -> Self {
+        let [
+            flop_per_s,
+            memory_bytes_per_s,
+            units,
+            tile_elements,
+            wide_tiles,
+            rereads,
+            peak_share,
+            launch_s,
+            memory_share,
+            wave_smoothing,
+            tile_loss,
+            prologue_depth,
+            half_bandwidth_waves,
+            cast_bytes,
+            bytes_per_element,
+        ] = constants;
+        Kernels {
+            flop_per_s,
+            memory_bytes_per_s,
+            units,
+            tile_elements,
+            wide_tiles,
+            rereads,
+            peak_share,
+            launch_s,
+            memory_share,
+            wave_smoothing,
+            tile_loss,
+            prologue_depth,
+            half_bandwidth_waves,
+            cast_bytes,
+            bytes_per_element,
+        }
+    }
+
     /// Seconds of one launch. `ragged`: the rows are a mean over the batch, and each has a last tile half full.
     #[inline(always)]
     pub fn seconds(self, shape: Shape<N>, alignment_share: N, ragged: bool) -> N {
@@ -169,3 +208,75 @@ impl<N: Number> Kernels<N> {
         self.launch_s + cast_s + least.sqrt().sqrt()
     }
 }
+
+/// The constants of a chip's kernels by name.
+macro_rules! kernels {
+    ([$($then:tt)+] $($rest:tt)*) => {
+        $($then)+! {
+            [
+                gemm_peak_flop_per_s gemm_memory_bytes_per_s gemm_units gemm_tile_elements gemm_wide_tiles
+                gemm_rereads gemm_peak_share gemm_launch_s gemm_memory_share gemm_wave_smoothing
+                gemm_tile_loss gemm_prologue_depth gemm_half_bandwidth_waves gemm_cast_bytes
+                gemm_bytes_per_element
+            ]
+            $($rest)*
+        }
+    };
+}
+pub(crate) use kernels;
+
+/// The same of a second chip.
+macro_rules! second_kernels {
+    ([$($then:tt)+] $($rest:tt)*) => {
+        $($then)+! {
+            [
+                second_gemm_peak_flop_per_s second_gemm_memory_bytes_per_s second_gemm_units
+                second_gemm_tile_elements second_gemm_wide_tiles second_gemm_rereads second_gemm_peak_share
+                second_gemm_launch_s second_gemm_memory_share second_gemm_wave_smoothing
+                second_gemm_tile_loss second_gemm_prologue_depth second_gemm_half_bandwidth_waves
+                second_gemm_cast_bytes second_gemm_bytes_per_element
+            ]
+            $($rest)*
+        }
+    };
+}
+pub(crate) use second_kernels;
+
+/// The same of a third chip.
+macro_rules! third_kernels {
+    ([$($then:tt)+] $($rest:tt)*) => {
+        $($then)+! {
+            [
+                third_gemm_peak_flop_per_s third_gemm_memory_bytes_per_s third_gemm_units
+                third_gemm_tile_elements third_gemm_wide_tiles third_gemm_rereads third_gemm_peak_share
+                third_gemm_launch_s third_gemm_memory_share third_gemm_wave_smoothing third_gemm_tile_loss
+                third_gemm_prologue_depth third_gemm_half_bandwidth_waves third_gemm_cast_bytes
+                third_gemm_bytes_per_element
+            ]
+            $($rest)*
+        }
+    };
+}
+pub(crate) use third_kernels;
+
+/// `Kernels` from what a model reads: `kernels! { [kernels_of] x }`.
+macro_rules! kernels_of {
+    ([$($name:ident)*] $x:ident) => {
+        $crate::gemm::Kernels::new([$($x.$name),*])
+    };
+}
+pub(crate) use kernels_of;
+
+/// `ByAlignment` from what a model reads.
+macro_rules! by_alignment {
+    ($x:ident) => {
+        $crate::gemm::ByAlignment {
+            at_2: $x.gemm_align_2_bytes,
+            at_4: $x.gemm_align_4_bytes,
+            at_8: $x.gemm_align_8_bytes,
+            at_16: $x.gemm_align_16_bytes,
+            at_32: $x.gemm_align_32_bytes,
+        }
+    };
+}
+pub(crate) use by_alignment;

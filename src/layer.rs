@@ -14,6 +14,12 @@
 
 use crate::gemm::{ByAlignment, Kernels, Shape, ceil};
 use crate::number::Number;
+use crate::variable::choices;
+
+choices!(
+    /// What a step does.
+    AlignPhase { Serve "serve", Train "train" }
+);
 
 /// Dimensions that a search changes.
 #[derive(Clone, Copy)]
@@ -129,10 +135,11 @@ impl<N: Number> Dimensions<N> {
             Product::new(kind.by_heads, step.tokens, self.hidden, heads * self.head_dim),
         ]
     }
+    /// Parameters of the matrices of a layer with attention by heads.
     #[inline(always)]
     pub fn by_heads_params(&self, kind: &Kind<N>) -> N {
         let heads = self.heads * (kind.query_projections + 1.0) + self.kv_heads * 2.0;
-        kind.by_heads * self.hidden * self.head_dim * heads
+        self.hidden * self.head_dim * heads
     }
 
     #[inline(always)]
@@ -155,6 +162,7 @@ impl<N: Number> Dimensions<N> {
             Product::new(kind.by_latent, step.tokens, self.hidden, heads * kind.value_head_dim),
         ]
     }
+    /// Of one with latent attention.
     #[inline(always)]
     pub fn by_latent_params(&self, kind: &Kind<N>) -> N {
         let query = self.heads * (self.head_dim + kind.rope_head_dim);
@@ -162,7 +170,7 @@ impl<N: Number> Dimensions<N> {
         let query = N::select(compressed, kind.query_latent_dim * (self.hidden + query), self.hidden * query);
         let cache = self.hidden * (kind.kv_latent_dim + kind.rope_head_dim)
             + kind.kv_latent_dim * self.heads * (self.head_dim + kind.value_head_dim);
-        kind.by_latent * (query + cache + self.hidden * self.heads * kind.value_head_dim)
+        query + cache + self.hidden * self.heads * kind.value_head_dim
     }
 
     #[inline(always)]
@@ -174,10 +182,11 @@ impl<N: Number> Dimensions<N> {
             Product::new(kind.linear, step.tokens, self.hidden, values),
         ]
     }
+    /// Of one with linear attention.
     #[inline(always)]
     pub fn linear_params(&self, kind: &Kind<N>) -> N {
         let width = kind.linear_key_dim * 2.0 + kind.linear_value_dim * 3.0 + kind.linear_value_heads * 2.0;
-        kind.linear * self.hidden * width
+        self.hidden * width
     }
 
     /// Dense, shared and routed feed-forward layers, each up and down.
@@ -208,11 +217,23 @@ impl<N: Number> Dimensions<N> {
             Product { times: kind.routed, shape: down, part_columns: self.hidden, ragged: true },
         ]
     }
+
+    /// Of feed-forward matrices of a width.
     #[inline(always)]
-    pub fn feed_forward_params(&self, kind: &Kind<N>) -> N {
-        let matrices = self.hidden * (kind.up_matrices + 1.0);
-        let experts = (kind.experts + kind.shared_experts) * self.expert_ffn;
-        kind.dense * matrices * self.ffn + kind.routed * (matrices * experts + kind.experts * self.hidden)
+    pub fn feed_forward_params(&self, kind: &Kind<N>, width: N) -> N {
+        self.hidden * (kind.up_matrices + 1.0) * width
+    }
+
+    /// Parameters of the mean layer's matrices.
+    #[inline(always)]
+    pub fn params(&self, kind: &Kind<N>) -> N {
+        let attention = kind.by_heads * self.by_heads_params(kind)
+            + kind.by_latent * self.by_latent_params(kind)
+            + kind.linear * self.linear_params(kind);
+        let experts = (kind.experts + kind.shared_experts) * self.feed_forward_params(kind, self.expert_ffn);
+        let feed_forward = kind.dense * self.feed_forward_params(kind, self.ffn)
+            + kind.routed * (experts + kind.experts * self.hidden);
+        attention + feed_forward
     }
 
     #[inline(always)]
@@ -225,3 +246,68 @@ impl<N: Number> Dimensions<N> {
         Product::new(N::one(), step.tokens, ceil(self.vocab / step.tensor_parallel), self.hidden)
     }
 }
+
+/// What `model_layers` reads, with the shares of the rate that alignment leaves.
+macro_rules! dimensions {
+    ([$($then:tt)+] $($rest:tt)*) => {
+        $($then)+! {
+            [
+                llm_layers llm_hidden llm_heads llm_kv_heads llm_head_dim llm_ffn llm_ffn_matrices llm_vocab
+                llm_tied_embeddings llm_experts llm_experts_per_token llm_shared_experts llm_expert_ffn
+                llm_dense_layers llm_kv_latent_dim llm_query_latent_dim llm_rope_head_dim llm_value_head_dim
+                llm_query_projections llm_linear_layers llm_linear_key_heads llm_linear_value_heads
+                llm_linear_head_dim gemm_align_2_bytes gemm_align_4_bytes gemm_align_8_bytes
+                gemm_align_16_bytes gemm_align_32_bytes
+            ]
+            $($rest)*
+        }
+    };
+}
+pub(crate) use dimensions;
+
+/// A model's dimensions and kinds of layers from what is read; 1 where they fit together, else null.
+macro_rules! model_layers {
+    ($x:ident) => {{
+        let (none, one) = (N::zero(), N::one());
+        let routed = none.lt($x.llm_experts);
+        let latent = none.lt($x.llm_kv_latent_dim);
+        let used = none.lt($x.llm_experts_per_token) & none.lt($x.llm_expert_ffn);
+        let fits = $x.llm_experts_per_token.le($x.llm_experts)
+            & ($x.llm_experts.le(none) | used)
+            & $x.llm_dense_layers.le($x.llm_layers)
+            & $x.llm_linear_layers.le($x.llm_layers)
+            & ($x.llm_kv_heads.le($x.llm_heads) | latent);
+        let linear = $x.llm_linear_layers / $x.llm_layers;
+        let expert_layers = N::select(routed, one - $x.llm_dense_layers / $x.llm_layers, none);
+        let kind = $crate::layer::Kind {
+            up_matrices: $x.llm_ffn_matrices - 1.0,
+            experts: $x.llm_experts,
+            experts_per_token: $x.llm_experts_per_token,
+            shared_experts: $x.llm_shared_experts,
+            kv_latent_dim: $x.llm_kv_latent_dim,
+            query_latent_dim: $x.llm_query_latent_dim,
+            rope_head_dim: $x.llm_rope_head_dim,
+            value_head_dim: N::select(none.lt($x.llm_value_head_dim), $x.llm_value_head_dim, $x.llm_head_dim),
+            query_projections: $x.llm_query_projections,
+            linear_key_dim: $x.llm_linear_key_heads * $x.llm_linear_head_dim,
+            linear_value_dim: $x.llm_linear_value_heads * $x.llm_linear_head_dim,
+            linear_value_heads: $x.llm_linear_value_heads,
+            by_heads: N::select(latent, none, one - linear),
+            by_latent: N::select(latent, one - linear, none),
+            linear,
+            dense: one - expert_layers,
+            routed: expert_layers,
+        };
+        let own = $crate::layer::Dimensions {
+            hidden: $x.llm_hidden,
+            heads: $x.llm_heads,
+            kv_heads: $x.llm_kv_heads,
+            head_dim: $x.llm_head_dim,
+            ffn: $x.llm_ffn,
+            expert_ffn: $x.llm_expert_ffn,
+            vocab: $x.llm_vocab,
+        };
+        (kind, own, N::select(fits, one, N::of(f64::NAN)))
+    }};
+}
+pub(crate) use model_layers;

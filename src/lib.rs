@@ -8,6 +8,7 @@ pub mod finance;
 pub mod flop;
 pub mod gemm;
 pub mod gradient;
+pub mod lattice;
 pub mod launch;
 pub mod layer;
 pub mod market;

@@ -32,10 +32,58 @@ pub struct Registry {
     pub providers: Vec<Vec<(usize, usize)>>,
 }
 
+/// A model with its names written out.
+fn written_out(model: &Entry) -> Entry {
+    if model.prefixes.is_empty() {
+        return *model;
+    }
+    let here = |name: &'static str| -> &'static str {
+        let found = model.prefixes.iter().find_map(|(from, to)| Some((to, name.strip_prefix(from)?)));
+        found.map_or(name, |(to, rest)| format!("{to}{rest}").leak())
+    };
+    let named = |variables: &[Variable]| -> &'static [Variable] {
+        let number = |variable: &Variable| matches!(variable.kind, Kind::Number | Kind::Integer | Kind::Date);
+        let name = |variable: &Variable| if number(variable) { here(variable.name) } else { variable.name };
+        variables.iter().map(|variable| Variable { name: name(variable), ..*variable }).collect::<Vec<_>>().leak()
+    };
+    let numbers = model.inputs.iter().copied().chain(model.outputs.iter().map(|output| output.name));
+    let names: HashMap<&str, &str> = numbers.map(|name| (name, here(name))).collect();
+    let mut body = String::new();
+    for word in words(model.body[2]) {
+        body.push_str(names.get(word).unwrap_or(&word));
+    }
+    Entry {
+        owned: named(model.owned),
+        inputs: model.inputs.iter().map(|name| here(name)).collect::<Vec<_>>().leak(),
+        outputs: named(model.outputs),
+        body: [model.body[0], model.body[1], body.leak()],
+        ..*model
+    }
+}
+
+/// The text's words and what stands between them, in order.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let of_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let end = rest.find(|letter| of_word(letter) != of_word(first)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        Some(word)
+    })
+}
+
+/// Every model, in the order in which alternatives are tried.
+pub fn models() -> &'static [Entry] {
+    static WRITTEN_OUT: OnceLock<Vec<Entry>> = OnceLock::new();
+    WRITTEN_OUT.get_or_init(|| MODELS.iter().map(written_out).collect())
+}
+
 /// The registry, made and checked at first use.
 pub fn registry() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
-    REGISTRY.get_or_init(|| Registry::new(MODELS))
+    REGISTRY.get_or_init(|| Registry::new(models()))
 }
 
 impl Registry {
@@ -450,7 +498,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::{Known, Plan, Registry, Source, Unanswerable, registry};
-    use crate::models::{Entry, MODELS};
+    use crate::models::Entry;
     use crate::variable::{Role, Variable};
 
     fn id(name: &str) -> usize {
@@ -504,6 +552,26 @@ mod tests {
         for name in ["build_units_per_year", "build_spend_usd_per_year", "inference_train_ratio"] {
             assert!(error.contains(name), "{name} in: {error}");
         }
+    }
+
+    #[test]
+    fn what_a_caller_may_know_by_itself_is_named_and_not_what_lies_behind_it() {
+        let error = plan(&["speed_ratio", "serve_output_tokens"], "speed_seconds_saved").expect_err("no speed");
+        assert_eq!(
+            error,
+            "speed_seconds_saved can't be computed: give speed_seconds_saved, or serve_tokens_per_s_per_user"
+        );
+    }
+
+    #[test]
+    fn a_faster_answer_costs_what_its_line_says_where_there_is_one() {
+        let model = registry().models.iter().find(|model| model.entry.name == "speed_serving").expect("a model");
+        let of = |more: &[&str]| {
+            let known = [model.entry.inputs, more].concat();
+            model_of(&plan(&known, "speed_cost_ratio").expect("enough is known"), "speed_cost_ratio")
+        };
+        assert_eq!(of(&[]), "speed_serving");
+        assert_eq!(of(&["speed_limit_tokens_per_s_per_user"]), "speed_line");
     }
 
     #[test]
@@ -619,7 +687,7 @@ mod tests {
     }
 
     fn contradiction(change: impl FnOnce(&mut Vec<Entry>)) -> String {
-        let mut models = MODELS.to_vec();
+        let mut models = super::models().to_vec();
         change(&mut models);
         let models: &'static [Entry] = models.leak();
         let caught = std::panic::catch_unwind(|| Registry::new(models)).err().expect("a contradiction");
@@ -644,7 +712,7 @@ mod tests {
             models[die].outputs = changed(models[die].outputs, |outputs| outputs[0].unit = "cm2");
             models.push(Entry {
                 name: "other",
-                outputs: changed(MODELS[die].outputs, |outputs| outputs.truncate(1)),
+                outputs: changed(super::models()[die].outputs, |outputs| outputs.truncate(1)),
                 ..models[die]
             });
         });

@@ -566,7 +566,7 @@ mod core {
     /// the model only) of its outputs.
     #[pyfunction]
     fn equations() -> Vec<(String, String, String, String, Vec<(String, String, Vec<(String, String)>)>)> {
-        crate::models::MODELS
+        crate::plan::models()
             .iter()
             .map(|model| {
                 let (header, block) = algebra::header(model);
@@ -638,7 +638,7 @@ mod core {
     #[pyfunction]
     fn models() -> Vec<(String, String, Vec<String>, Vec<String>)> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        crate::models::MODELS
+        crate::plan::models()
             .iter()
             .map(|model| {
                 let about = model.about.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");

@@ -1,20 +1,53 @@
-//! How long a machine that serves a language model takes: equations that `serving` and `serving_search` share, without
-//! variables. The pages of these models explain them.
+//! How long a machine that serves a language model takes: equations that `serving`, `serving_search` and
+//! `speed_serving` share, without variables. The pages of these models explain them.
 
 use crate::number::Number;
+use crate::variable::choices;
+
+choices!(
+    /// Whether the chips reach a speed.
+    SpeedStatus { Ok "ok", BeyondLimit "beyond_limit", BaseBeyondLimit "base_beyond_limit" }
+);
 
 /// Bytes of an activation between layers, 16 bits; an all-reduce sends them twice over (ring).
 const ALL_REDUCE_BYTES: f64 = 4.0;
 /// Bytes of an activation on the way to its expert and back: 8 bits there, 16 bits back.
 const EXCHANGE_BYTES: f64 = 3.0;
+/// Chips that split attention, groups with sequences of their own, chips over which experts are spread.
+pub const LAYOUTS: [(f64, f64, f64); 12] = [
+    (1.0, 1.0, 1.0),
+    (2.0, 1.0, 1.0),
+    (4.0, 1.0, 1.0),
+    (8.0, 1.0, 1.0),
+    (16.0, 1.0, 1.0),
+    (2.0, 1.0, 2.0),
+    (4.0, 1.0, 4.0),
+    (8.0, 1.0, 8.0),
+    (16.0, 1.0, 16.0),
+    (1.0, 8.0, 8.0),
+    (1.0, 16.0, 16.0),
+    (1.0, 32.0, 32.0),
+];
+
 /// Passes of the fixed point of the batch, as the constants were fitted with.
 const PASSES: usize = 3;
+/// Steps at most to a root, which takes two to five, and where it is taken to stand: one more step squares the error.
+const ROOT_STEPS: usize = 80;
+const ROOT_ERROR: f64 = 1e-8;
 
 #[inline(always)]
 fn hypot<N: Number>(a: N, b: N) -> N {
     let square = a * a + b * b;
     // A root has no derivative at 0, where a model has none of these weights.
     N::select(square.eq(N::zero()), N::zero(), square.sqrt())
+}
+
+/// The slope of √(a² + b²) from those of both.
+#[inline(always)]
+fn slope<N: Number>((a, a_slope): (N, N), (b, b_slope): (N, N)) -> N {
+    let whole = hypot(a, b);
+    let some = N::zero().lt(whole);
+    N::select(some, (a * a_slope + b * b_slope) / N::select(some, whole, N::one()), N::zero())
 }
 
 /// A language model in the number formats it is served in.
@@ -452,13 +485,67 @@ impl<N: Number> Machine<N> {
             decode_s,
         };
         let wait_s = (concurrency - sequences_most).positive_part() * (tpot_s * self.output_tokens / batch);
-        let busy = if self.mixed { 1.0 } else { DECODE_MACHINES_BUSY };
-        let chips = self.chips * (prompt_machines + 1.0);
         Outcome {
             tpot_s,
             ttft_s: wait_s + self.first_token_s(w, chip, layout, start, &load) + hand_over_s,
-            tokens_per_s_per_chip: batch / tpot_s / chips * busy,
+            tokens_per_s_per_chip: self.tokens_per_s_per_chip(batch, tpot_s, prompt_machines),
         }
+    }
+
+    /// Output tokens a second of all sequences, over all chips.
+    #[inline(always)]
+    pub fn tokens_per_s_per_chip(&self, batch: N, tpot_s: N, prompt_machines: N) -> N {
+        let busy = if self.mixed { 1.0 } else { DECODE_MACHINES_BUSY };
+        batch / tpot_s / (self.chips * (prompt_machines + 1.0)) * busy
+    }
+
+    /// How much longer an output token takes for each sequence more in a step.
+    #[inline(always)]
+    fn seconds_a_sequence(&self, batch: N) -> N {
+        let flop_s = self.flop_s * batch;
+        let untouched = (self.ln_untouched * (batch * self.verified)).exp_m1() + 1.0;
+        let untouched = N::select(self.all_active, N::zero(), untouched);
+        let expert_read_s = self.expert_read_s * (-untouched + 1.0);
+        let newly_s = self.expert_read_s * untouched * -(self.ln_untouched * self.verified);
+        let newly_s = N::select(self.all_active, N::zero(), newly_s);
+        let expert_flop_s = self.expert_flop_s * batch;
+        let prompts_s = if self.mixed { self.prompts_s } else { N::zero() };
+        slope((self.read_s, N::zero()), (flop_s, self.flop_s))
+            + self.expert_factor * slope((expert_read_s, newly_s), (expert_flop_s, self.expert_flop_s))
+            + (self.kv_s + self.traffic_s + self.host_s + prompts_s)
+    }
+
+    /// The most sequences, of `few` to `most`, with which an output token takes no longer than `tpot_s`: `most` where all
+    /// may, `few` where not even they do.
+    ///
+    /// Newton's method kept between ends that close in, which halve in logarithms where it would leave them; its last step,
+    /// of a constant, carries the derivative.
+    #[inline(always)]
+    pub fn sequences_within(&self, tpot_s: N, few: N, most: N) -> N {
+        let (mut low, mut high) = (few.constant(), most.constant());
+        let (few_s, most_s) = (self.parts(few).tpot_s(), self.parts(most).tpot_s());
+        let (all, none) = (most_s.le(tpot_s), tpot_s.le(few_s));
+        let mut settled = N::select(all | none, N::one(), N::zero());
+        // From the chord, which the time of a token is near.
+        let chord = ((tpot_s - few_s) / (most_s - few_s) * (most - few) + few).constant();
+        let inside = low.lt(chord) & chord.lt(high);
+        let mut root = N::select(inside, chord, (low * high).sqrt());
+        let mut step = 0;
+        while step < ROOT_STEPS && !N::all(settled.eq(N::one())) {
+            let late_s = (self.parts(root).tpot_s() - tpot_s).constant();
+            let late = N::zero().lt(late_s);
+            (low, high) = (N::select(late, low, root), N::select(late, root, high));
+            let newton = root - late_s / self.seconds_a_sequence(root).constant();
+            let near = (newton - root).abs().le(root * ROOT_ERROR);
+            let inside = near | (low.lt(newton) & newton.lt(high));
+            let next = N::select(inside, newton, (low * high).sqrt());
+            let still = near | (next - root).abs().le(root * ROOT_ERROR);
+            root = N::select(settled.eq(N::one()), root, next);
+            settled = N::select(still, N::one(), settled);
+            step += 1;
+        }
+        let found = root - (self.parts(root).tpot_s() - tpot_s) / self.seconds_a_sequence(root);
+        N::select(all, most, N::select(none, few, found))
     }
 
     /// Time on prompts over the time not on them, of the machines that prompts come to.
@@ -567,3 +654,33 @@ macro_rules! pieces {
     }};
 }
 pub(crate) use pieces;
+
+/// What `pieces` reads.
+macro_rules! machine_names {
+    ([$($then:tt)+] $($rest:tt)*) => {
+        $($then)+! {
+            [
+            serve_input_tokens serve_output_tokens serve_cached_input_share serve_memory_share
+            serve_kv_bytes_per_element serve_expert_imbalance serve_draft_time_share llm_sparse_tokens
+            llm_index_share chip_memory_bytes chip_memory_bytes_per_s chip_link_bytes_per_s
+            serve_cal_weight_read_share serve_cal_expert_read_share serve_cal_kv_read_share
+            serve_cal_decode_flop_share serve_cal_prompt_flop_share serve_cal_attention_flop_share
+            serve_cal_link_share serve_cal_prompt_expert_factor serve_cal_expert_slice serve_cal_layer_s
+            serve_cal_expert_layer_s serve_cal_collective_s serve_cal_host_s serve_cal_tpot_scale
+            serve_cal_root_s serve_cal_first_steps serve_cal_launch_s serve_cal_launch_expert_factor
+            serve_cal_launch_latent_factor serve_cal_first_prompt_factor serve_cal_queue_factor
+            serve_cal_burst_share serve_cal_first_data_factor serve_cal_ttft_scale llm_layers llm_hidden
+            llm_kv_heads llm_kv_latent_dim llm_experts_per_token llm_expert_ffn llm_window_layers
+            llm_window_tokens llm_linear_layers llm_tied_embeddings llm_kv_bytes_per_element
+            llm_attention_params llm_dense_params llm_expert_params llm_expert_active_share
+            llm_embedding_params llm_expert_layers llm_kv_bytes_per_token llm_state_bytes
+            llm_attention_flop_per_pair chip_flop_per_s_bf16 serve_attention_weight_bytes
+            serve_dense_weight_bytes serve_expert_weight_bytes serve_head_weight_bytes
+            serve_attention_flop_per_s serve_dense_flop_per_s serve_expert_flop_per_s serve_step_factor
+            serve_host_factor serve_start_s serve_launch_factor serve_draft_tokens serve_tokens_per_step
+            ]
+            $($rest)*
+        }
+    };
+}
+pub(crate) use machine_names;

@@ -89,6 +89,15 @@ impl Variable {
         self
     }
 
+    /// An output that a caller may well know without the model that computes it.
+    #[must_use]
+    pub const fn known_by_itself(mut self, typical: (f64, f64), basis: Basis, source: &'static str) -> Variable {
+        self.typical = typical;
+        self.basis = basis;
+        self.source = source;
+        self
+    }
+
     /// Whether a value may stand for this variable.
     #[must_use]
     pub fn allows(&self, x: f64) -> bool {
@@ -234,16 +243,34 @@ pub fn needs<M: Model>(given: u64, choices: &[u8]) -> Vec<Reads> {
 
 /// Declares a model: its variables and its equations.
 ///
-/// `number`, `integer` and `date` inputs: unit, bounds, default, typical range, basis and source. `choices`: type, default,
-/// source. `reads`: variables other models declare. `together`: what decides how long a row's loops run. `outputs` and
-/// `summaries`: unit and bounds. `statuses`: why an output is null or infinite. Inside `equations(x, given)`, `x.name` is an
-/// input, `given.name(expression)` the caller's value of an output where there is one, else the expression, and
-/// `given.wanted.name` whether anybody asks for it.
+/// `number`, `integer` and `date` inputs: unit, bounds, default, typical range, basis and source. `choices`: type,
+/// default, source. `reads`: variables other models declare; a list that several models share comes first, as in `reads
+/// { kernels! llm_layers }`. `together`: what decides how long a row's loops run. `outputs` and `summaries`: unit and
+/// bounds; an output that a caller may well know by itself has a typical range with its source too. `statuses`: why an
+/// output is null or infinite. Inside `equations(x, given)`, `x.name` is an input, `given.name(expression)` the
+/// caller's value of an output where there is one, else the expression, and `given.wanted.name` whether anybody asks
+/// for it.
 ///
 /// A monthly model reads `month`, has `equations(x, given, path)` and leaves every output of every month in
 /// `path.name[month]`: rows that differ in nothing but the month then share a run. Its outputs are summaries, for one month
 /// alone can't be given.
 macro_rules! model {
+    // `reads { list! … }`: what several models read, from a macro that hands its names to another.
+    (
+        $(#[doc = $about:literal])+
+        $model:ident = $name:literal;
+        inputs { $($inputs:tt)* }
+        choices { $($choices:tt)* }
+        reads { $list:ident! $($read:tt)* }
+        $($rest:tt)*
+    ) => {
+        $list! {
+            [$crate::variable::model_reading]
+            [$(#[doc = $about])+ $model = $name; inputs { $($inputs)* } choices { $($choices)* }]
+            [$($read)*]
+            [$($rest)*]
+        }
+    };
     (
         $(#[doc = $about:literal])+
         $model:ident = $name:literal;
@@ -251,7 +278,7 @@ macro_rules! model {
         choices { $( #[doc = $cdoc:literal] $choice:ident: $ctype:ty = $cdefault:expr, $csource:literal; )* }
         reads { $( $read:ident )* }
         $( together { $( $( $key:ident * $weight:literal )+ );+ } )?
-        outputs { $( #[doc = $odoc:literal] $output:ident: $ounit:literal [$olow:expr, $ohigh:expr] $(, default $odefault:expr, $osource:literal)?; )* }
+        outputs { $( #[doc = $odoc:literal] $output:ident: $ounit:literal [$olow:expr, $ohigh:expr] $(, typical [$ofrom:expr, $oto:expr], $obasis:ident $oknown:literal)? $(, default $odefault:expr, $osource:literal)?; )* }
         summaries { $( #[doc = $sdoc:literal] $summary:ident: $sunit:literal [$slow:expr, $shigh:expr]; )* }
         statuses { $( #[doc = $tdoc:literal] $status:ident: $ttype:ty; )* }
         equations($x:ident, $given:ident $(, $path:ident)?) $body:block
@@ -320,7 +347,8 @@ macro_rules! model {
             const CHOICES: &'static [&'static str] = &[$(stringify!($choice),)*];
             const OUTPUTS: &'static [$crate::variable::Variable] = &[
                 $( $crate::variable::output($crate::variable::Role::Output, stringify!($output), $ounit, $olow, $ohigh, $odoc, &[])
-                    .with_default([$($odefault,)? $crate::variable::NONE][0], [$($osource,)? "computed"][0]), )*
+                    .with_default([$($odefault,)? $crate::variable::NONE][0], [$($osource,)? "computed"][0])
+                    $( .known_by_itself(($ofrom, $oto), $crate::variable::Basis::$obasis, $oknown) )?, )*
                 $( $crate::variable::output($crate::variable::Role::Summary, stringify!($summary), $sunit, $slow, $shigh, $sdoc, &[]), )*
                 $( $crate::variable::output($crate::variable::Role::Summary, stringify!($status), "1", 0.0,
                     (<$ttype as $crate::variable::Choice>::NAMES.len() - 1) as f64, $tdoc, <$ttype as $crate::variable::Choice>::NAMES), )*
@@ -372,6 +400,14 @@ macro_rules! model {
     };
 }
 pub(crate) use model;
+
+/// The model with the names of a list among those it reads.
+macro_rules! model_reading {
+    ([$($name:ident)*] [$($before:tt)*] [$($read:tt)*] [$($after:tt)*]) => {
+        $crate::variable::model! { $($before)* reads { $($read)* $($name)* } $($after)* }
+    };
+}
+pub(crate) use model_reading;
 
 /// How a model answers: by its equations or, where they have a path, by the row's month of it.
 macro_rules! answers {

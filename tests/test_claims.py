@@ -505,6 +505,22 @@ def test_crossed_tables_come_out_again(results: dict[str, ClaimResult]) -> None:
     assert checked
 
 
+def test_speed_is_worth_less_by_layouts_than_on_a_straight_line(results: dict[str, ClaimResult]) -> None:
+    """Memory ends the cheap side, small batches of experts bend the dear one; a draft that guesses turns it again."""
+    of = {part.name: part for part in results["speed-is-competitive"].definitions}
+    assert of["physics"].probability < of["market"].probability - 0.1
+    assert of["physics-guessing"].probability > of["physics"].probability + 0.1
+    assert of["physics-reachable"].rows < of["physics"].rows < of["market"].rows
+    assert of["physics-labor"].rows == of["physics-responses"].rows
+    assert not any(part.undefined_rows for part in of.values())
+
+
+def test_one_neighbor_for_a_basket_gains_no_more_than_one_for_each_chip(results: dict[str, ClaimResult]) -> None:
+    of = {part.name: part.probability for part in results["dims-match-hardware"].definitions}
+    chips = [of[f"multiplications-{chip}"] for chip in ("a100", "h100", "b200")]
+    assert of["multiplications-basket"] <= min(chips)
+
+
 def test_by_variance_neither_time_nor_manufacturing_decides(results: dict[str, ClaimResult]) -> None:
     variance = results["timeline-is-the-bottleneck"].variance
     assert variance is not None

@@ -65,6 +65,7 @@ SERVED: Row = {
     "serve_draft_tokens": 2,
     "serve_draft_acceptance": 0.6,
     "serve_speculative": True,
+    "speed_ratio": 6.0,
 }
 # A lab's year and a cluster's life.
 LAB: Row = {
@@ -130,6 +131,13 @@ KERNELS: Row = {
     "gemm_tile_columns": 128,
     "align_tokens": 512,
     "align_gemm_share": 0.7,
+}
+# The same chip as the others of a basket, which the search leaves out unless asked.
+KERNELS |= {
+    f"{place}_{name}": value
+    for place in ("second", "third")
+    for name, value in KERNELS.items()
+    if name.startswith("chip_")
 }
 FULL: Row = {
     **scenarios.reference_row(),
@@ -203,7 +211,7 @@ TOKENS: Row = {
 # Models that are not asked where others come first, and what leads to them.
 VARIANTS = {
     **dict.fromkeys(("serving_format", "serving_engine", "serving_speculation", "serving_search"), "serving"),
-    **dict.fromkeys(("serving", "serving_cost"), "serving"),
+    **dict.fromkeys(("serving", "serving_cost", "speed_serving"), "serving"),
     "die_shape": "square",
     "scaling_by_flop": "flop",
     "tokens_by_flop": "flop",
@@ -335,8 +343,12 @@ UNMOVED = {
     "build_npv_usd": {"decision", "decision_runner_up"},  # it pays still
     # Demand does not reach it by month 40.
     "build_demand_cap_units_per_year": {name for name in scenarios.declared() if name.startswith("month_")},
-    "serve_start_s": {"serve_reachable_tpot_s"},  # no limit on the first token
-    "serve_launch_factor": {"serve_reachable_tpot_s"},
+    # No limit on the first token; and all of the time saved later is felt.
+    **{
+        name: {"serve_reachable_tpot_s", "speed_felt_seconds_saved"}
+        for name in ("serve_start_s", "serve_launch_factor")
+    },
+    "serve_ttft_s": {"speed_felt_seconds_saved"},
     # Requests beyond what memory holds wait, and change nothing else.
     "serve_concurrency": {
         "serve_batch",
@@ -344,6 +356,13 @@ UNMOVED = {
         *("serve_tokens_per_s_per_user", "serve_tokens_per_s_per_chip", "serve_prompt_share", "serve_reachable_tpot_s"),
         *("serve_joules_per_token", "serve_usd_per_mtok", "serve_total_usd_per_mtok"),
         *("serve_input_usd_per_mtok", "serve_output_usd_per_mtok"),
+        *("speed_base_tokens_per_s_per_chip", "speed_fast_tokens_per_s_per_chip", "speed_cost_ratio"),
+        *("speed_seconds_saved", "speed_felt_seconds_saved", "speed_extra_cost_usd", "speed_breakeven_exponent"),
+    },
+    # So slow that memory ends the batch.
+    **{
+        name: {"speed_base_tokens_per_s_per_chip"}
+        for name in ("serve_tokens_per_s_per_user", *(f"serve_{of}_parallel" for of in ("tensor", "data", "expert")))
     },
     "speed_response_s": {"speed_felt_seconds_saved", "speed_revenue_usd"},  # all of the gain is felt
     # The loss is the one asked for: the data follows the size, or the size the data.

@@ -23,6 +23,7 @@ from polars.testing import assert_frame_equal
 import scenarios
 import tapeout
 from oracle import (
+    alignment,
     build,
     build_month,
     cadence,
@@ -47,8 +48,10 @@ from oracle import (
     training,
 )
 from scenarios import Row
+from test_alignment import like_the_first, model_lines, whole_chip
 from test_oracles import (
     CLUSTER_LIMITS,
+    COSTS,
     DIE_LIMITS,
     GENERATION_LIMITS,
     INTEGRAL,
@@ -69,6 +72,7 @@ from test_oracles import (
     override,
     passed_over,
     served,
+    speedy_rows,
     step_rows,
 )
 
@@ -225,7 +229,8 @@ CLOSED: dict[str, tuple[Oracle, dict[str, tuple[float, float]], int]] = {
     "expansion": (lambda line: expansion.population(line), {}, 40),
     "expansion_by_build": (lambda line: expansion.by_build(line), {}, 25),
     "expansion_by_delay": (lambda line: expansion.by_delay(line), {}, 40),
-    "speed": (lambda line: speed.premium(line), {}, 40),
+    "speed": (lambda line: speed.premium(line), dict(COSTS), 40),
+    "speed_line": (lambda line: speed.line(line), {}, 40),
     "speed_from_price": (lambda line: speed.observed_price(line), {}, 25),
     "speed_from_delay": (lambda line: speed.observed_delay(line), {}, 25),
     "speed_from_cost": (lambda line: speed.observed_cost(line), {}, 40),
@@ -281,6 +286,93 @@ def test_training_steps_have_the_derivatives_of_the_oracle(model: str) -> None:
         for name in generator.choice(by, size=min(9, len(by)), replace=False) if by else []:
             compare_exactly(found, row, line, TRAINING_STEPS[model], str(name))
     found.hold(least=4 if model == "step" else 0)
+
+
+def scaled(oracle: Oracle, line: Row) -> dict[str, Any]:
+    """The oracle in 50 digits, with every output its own scale where it names none."""
+    exactly = {name: mpf(value) if isinstance(value, float) else value for name, value in line.items()}
+    out = oracle(exactly)
+    numbers = {name: abs(value) for name, value in out.items() if isinstance(value, int | float | mpf)}
+    return {**out, "_scale": numbers | out["_scale"]}
+
+
+def compare_a_few(found: Found, row: int, line: Row, oracle: Oracle, generator: np.random.Generator, few: int) -> None:
+    by = list(inputs_of(found.model, line))
+    for name in generator.choice(by, size=min(few, len(by)), replace=False) if by else []:
+        compare_exactly(found, row, line, oracle, str(name))
+
+
+MULTIPLICATIONS: dict[str, Oracle] = {
+    "gemm_kernels": alignment.kernels,
+    "second_gemm_kernels": alignment.second_kernels,
+    "third_gemm_kernels": alignment.third_kernels,
+    "gemm": alignment.one,
+    "gemm_tiling": alignment.tiling,
+    "alignment_gain": alignment.gain,
+}
+
+
+#: Outputs of whole numbers and shares of these, which nothing moves but by steps.
+WHOLE = (
+    "_units",
+    "_elements",
+    "_wide_tiles",
+    "_per_element",
+    "_tiles",
+    "_waves",
+    "_tile_efficiency",
+    "_alignment_share",
+)
+
+
+@pytest.mark.parametrize("model", list(MULTIPLICATIONS))
+def test_multiplications_have_the_derivatives_of_the_oracle(model: str) -> None:
+    generator = np.random.default_rng(11)
+    limits = {f"gemm_{name}": (1, 1e6) for name in ("rows", "columns", "depth")} | {"align_gemm_gain": (0.1, 10.0)}
+    lines = [whole_chip(line) for line in scenarios.rows(generator, scenarios.models()[model][0], 60 * TIMES, limits)]
+    found = Found(model, lines)
+    for row, line in enumerate(lines):
+        compare_a_few(found, row, line, lambda x: scaled(MULTIPLICATIONS[model], x), generator, 6)
+    found.hold(least=0)
+    assert all(found.checked[output] >= 1 for output in found.outputs if not output.endswith(WHOLE)), found.checked
+
+
+def test_the_step_of_a_model_has_the_derivatives_of_the_oracle() -> None:
+    generator = np.random.default_rng(12)
+    lines = model_lines(generator, "alignment", 12 * TIMES, typical=True)
+    found = Found("alignment", lines)
+    for row, line in enumerate(lines):
+        compare_a_few(found, row, line, lambda x: scaled(alignment.evaluate, x), generator, 5)
+    found.hold(least=0)
+    assert found.checked["align_s"] >= 8
+    assert found.checked["align_efficiency"] >= 8
+
+
+def test_the_best_dimensions_have_the_derivatives_of_the_oracle() -> None:
+    """Between two rows on which another neighbor is best, of the one that is."""
+    generator = np.random.default_rng(13)
+    lines = model_lines(generator, "alignment_search", 12 * TIMES, typical=True)
+    lines = [like_the_first(generator, line) if k % 2 else line for k, line in enumerate(lines)]
+    lines = [{**line, "align_basket": ("one", "two", "three")[k % 3]} for k, line in enumerate(lines)]
+    lines = [line for line in lines if not alignment.search(line).get("_undetermined")]
+    lines = [line for line in lines if alignment.consistent(line)]
+    found = Found("alignment_search", lines)
+    for row, line in enumerate(lines):
+        best, _ = alignment.nearest(line)
+        compare_a_few(found, row, line, lambda x, d=best: scaled(lambda y: alignment.found(y, d), x), generator, 4)  # type: ignore[misc]
+    found.hold(least=0)
+    assert found.checked["align_gemm_gain"] >= 4
+    assert found.checked["align_best_s"] >= 4
+
+
+@pytest.mark.usefixtures("exact")
+def test_speed_by_layouts_has_the_derivatives_of_the_oracle() -> None:
+    generator = np.random.default_rng(14)
+    lines = [line for line in speedy_rows(generator, 16 * TIMES) if "_undetermined" not in speed.physics(line)]
+    found = Found("speed_serving", lines)
+    for row, line in enumerate(lines):
+        compare_a_few(found, row, line, lambda x: scaled(speed.physics, x), generator, 5)
+    found.hold(least=2)
 
 
 # ---------------------------------------------------------------- monthly models

@@ -173,6 +173,8 @@ SERVING: Limits = {
     "serve_tokens_per_step": (0.1, 1e3),
 }
 
+COSTS: Limits = {"speed_cost_ratio": (1e-6, 1e15)}
+
 CASES: dict[str, tuple[Oracle, Limits]] = {
     "training": (training.evaluate, {}),
     "step_flop": (step.flop, PARAMS),
@@ -195,7 +197,8 @@ CASES: dict[str, tuple[Oracle, Limits]] = {
     "expansion": (expansion.population, {}),
     "expansion_by_build": (expansion.by_build, {}),
     "expansion_by_delay": (expansion.by_delay, {}),
-    "speed": (speed.premium, {}),
+    "speed": (speed.premium, COSTS),
+    "speed_line": (speed.line, {}),
     "speed_from_price": (speed.observed_price, {}),
     "speed_from_delay": (speed.observed_delay, {}),
     "speed_from_cost": (speed.observed_cost, {}),
@@ -343,11 +346,15 @@ def served(line: Row, k: int) -> Row:
     chips = layout["serve_tensor_parallel"] * layout["serve_data_parallel"]
     divisors = [n for n in range(1, chips + 1) if chips % n == 0]
     layout["serve_expert_parallel"] = divisors[line["serve_expert_parallel"] % len(divisors)]
-    weights = sum(line[f"llm_{part}_params"] for part in ("attention", "dense", "expert", "embedding")) * 8
-    least = max(line["chip_memory_bytes"], weights / line["serve_memory_share"])
     if k % 3 == 0:  # nothing in order
         return line
-    return {**line, **layout, "chip_memory_bytes": min(least, 1e18)}
+    return {**line, **layout, "chip_memory_bytes": roomy(line)}
+
+
+def roomy(line: Row) -> float:
+    """Memory of a chip with room for the weights."""
+    weights = sum(line[f"llm_{part}_params"] for part in ("attention", "dense", "expert", "embedding")) * 8
+    return float(min(max(line["chip_memory_bytes"], weights / line["serve_memory_share"]), 1e18))
 
 
 @settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
@@ -363,6 +370,36 @@ def test_serving(seed: int) -> None:
     ]
     found = problems("serving", lines, serving.serving, CLOSED)
     assert not found, report(found)
+
+
+def speedy_rows(generator: np.random.Generator, count: int) -> list[Row]:
+    """Models that fit one of the layouts in most rows, asked for a speed that one of them has."""
+    inputs = scenarios.models()["speed_serving"][0]
+    lines = scenarios.rows(generator, inputs, count, {**SERVING, "serve_max_chips": (1, 40)})
+    for k, line in enumerate(lines):
+        if k % 4:
+            line["chip_memory_bytes"] = roomy(line)
+            alone = speed.physics({**line, "serve_tokens_per_s_per_user": 1e-6, "speed_ratio": 1.0})
+            if top := alone["speed_reachable_tokens_per_s_per_user"]:
+                share = float(generator.uniform(0.01, 1.0))
+                line["serve_tokens_per_s_per_user"] = min(max(top * share, 1e-6), 1e9)
+                line["speed_ratio"] = max(1.0, float(generator.uniform(0.5, 1.1)) / share)
+    return lines
+
+
+@settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)
+@given(seed=SEEDS)
+def test_speed_by_layouts(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    outputs = scenarios.models()["speed_serving"][1]
+    lines = speedy_rows(generator, 32)
+    lines = [
+        override(generator, line, speed.physics(line), outputs) if k % 8 == 1 else line for k, line in enumerate(lines)
+    ]
+    found = problems("speed_serving", lines, speed.physics, CLOSED)
+    assert not found, report(found)
+    statuses = [speed.physics(line)["speed_status"] for line in lines]
+    assert {"ok", "beyond_limit"} <= set(statuses)
 
 
 @settings(max_examples=2, deadline=None, phases=PHASES, derandomize=True, database=None)

@@ -35,6 +35,8 @@ OUTPUTS = {
     "gemm": ["gemm"],
     "gemm_tiling": ["gemm_tiling"],
     "alignment": ["alignment"],
+    "alignment_search": ["alignment_search"],
+    "speed_serving": ["speed_serving"],
     "lab": ["lab"],
     "lab_generations": ["lab_generations"],
     "fleet": ["fleet"],
@@ -49,7 +51,7 @@ LIMITS = {
     "programme_planned_months": (0.0, 130.0),
     "programme_tapeout_months": (0.0, 60.0),
 }
-SLOW = {"die": 131, "build": 203, "alignment": 203, "build_month": 203}
+SLOW = {"die": 131, "build": 203, "alignment_search": 203, "build_month": 203}
 
 
 def instruction_sets() -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 import tapeout
+from tapeout.declarations import pages
 
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCES = Path(__file__).parent.parent / "src" / "models"
@@ -66,13 +67,11 @@ def variables_page() -> str:
 
 
 def _model_files() -> dict[Path, list[str]]:
-    """The models' files with the models declared in each, in the order of the registry."""
-    names = tapeout.models()["name"].to_list()
-    declared = {
-        path: re.findall(r'^    *[A-Za-z]+ = "(\w+)";$', path.read_text(), re.M) for path in SOURCES.glob("*.rs")
-    }
-    files = {path: [name for name in names if name in own] for path, own in declared.items()}
-    return {path: own for path, own in sorted(files.items(), key=lambda one: [*map(names.index, one[1])]) if own}
+    """The models' files with the models of each, in the order of the registry."""
+    files: dict[Path, list[str]] = {}
+    for name, page in pages().items():
+        files.setdefault(SOURCES.parent.parent / page.file, []).append(name)
+    return files
 
 
 def _header(path: Path) -> str:

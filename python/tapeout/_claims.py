@@ -63,7 +63,7 @@ _SURVEY_ROWS = 65_536
 _REDRAWN_ROWS = 16_384
 _DRIVERS = 3
 # Models that take most of the time of a card that has them.
-_COSTLY = {"build", "alignment"}
+_COSTLY = {"build", "alignment_search", "speed_serving"}
 # A threshold search tries this many points, then splits each cell in which the answer changes this often.
 _GRID_POINTS = 257
 _SPLIT_POINTS = 65
@@ -207,7 +207,7 @@ def _counted(card: Card, survey: bool) -> list[Definition]:
     """The definitions counted on a batch.
 
     All of them on the first; on the others the headline and what its own evaluations answer too. The monthly model
-    and the search for dimensions take most of the time, and 65,536 rows tell another definition's share to 0.002.
+    and searches take most of the time, and 65,536 rows tell another definition's share to 0.002.
     """
 
     def scenarios(definition: Definition) -> set[Scenario]:

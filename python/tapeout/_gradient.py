@@ -37,6 +37,7 @@ _LAW = "where the value at a month's edge, or that of a launch after the horizon
 _WIDTH = "where weights become narrower than 8 or 16 bits"
 _REACH = "where the context passes a window, or the tokens of sparse attention"
 _ROOM = f"where more requests come than memory has room for; {_REACH}; null where not one fits"
+_LAYOUT = "where another layout is cheapest, or memory ends the batch"
 _SEARCH = "found by a search: the derivative is 0, and the value steps from point to point"
 _YEAR = "where another year end has the largest excess of books over market"
 _SHOCK = "where the shock passes the end of a month"
@@ -248,7 +249,10 @@ _KINKS: dict[str, tuple[str, str]] = {
     "gemm_quantization_efficiency": ("steps", "as gemm_waves"),
     "align_s": ("bends", "as gemm_s, for every multiplication"),
     "align_efficiency": ("bends", "as align_s"),
-    "align_gemm_gain": ("bends", "as align_s, and where another neighbor is best; steps where one becomes too large"),
+    "align_gemm_gain": (
+        "bends",
+        "as align_s, where another neighbor is best, or gains least on another chip; steps where one becomes too large",
+    ),
     "align_gain": ("bends", "as align_gemm_gain"),
     "align_best_s": ("steps", "where another neighbor is best"),
     "align_best_layers": ("steps", "where another neighbor is best"),
@@ -261,6 +265,10 @@ _KINKS: dict[str, tuple[str, str]] = {
     "align_best_vocab": ("steps", "where another neighbor is best"),
     "align_best_params_ratio": ("steps", "where another neighbor is best"),
     "align_needed_gemm_share": ("bends", "as align_gemm_gain; a step to infinity where it reaches 1"),
+    "speed_base_tokens_per_s_per_chip": ("bends", _LAYOUT),
+    "speed_fast_tokens_per_s_per_chip": ("steps", f"to 0 where the chips don't reach the speed; bends {_LAYOUT}"),
+    "speed_cost_ratio": ("bends", f"by layouts, {_LAYOUT}; a step to infinity where the chips don't reach the speed"),
+    "speed_reachable_tokens_per_s_per_user": ("bends", "where another layout is faster"),
 }
 
 

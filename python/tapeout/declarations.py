@@ -39,6 +39,8 @@ class Key(NamedTuple):
 
 KEYS = {
     "chip": Key("chips", "chip_", "Merchant chip: fills chip_*."),
+    "second_chip": Key("chips", "second_chip_", "Second chip that dimensions are to suit: fills second_chip_*."),
+    "third_chip": Key("chips", "third_chip_", "Third chip that dimensions are to suit: fills third_chip_*."),
     "asic": Key("chips", "asic_", "Own chip, as an entry of the chip catalog: fills asic_*."),
     "train_chip": Key("chips", "train_chip_", "Chip that trains: fills train_chip_*."),
     "llm": Key("llms", "", "Language model: fills its dimensions, parameters, tokens and published chip-hours."),

@@ -63,7 +63,7 @@ macro_rules! shared {
     ($($name:literal)*) => { &[$((concat!("src/", $name), page!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/", $name)))),*] };
 }
 /// Files of equations that several models share.
-const SHARED: &[(&str, &str)] = shared!["variable.rs" "finance.rs" "launch.rs" "market.rs" "risk.rs" "saving.rs" "own_flow.rs" "defects.rs" "wafer.rs" "flop.rs" "normal.rs" "scaling_law.rs" "serving.rs" "vintage.rs" "gemm.rs" "layer.rs" "micro_batch.rs" "transformer.rs" "spending.rs"];
+const SHARED: &[(&str, &str)] = shared!["variable.rs" "finance.rs" "launch.rs" "market.rs" "risk.rs" "saving.rs" "own_flow.rs" "defects.rs" "wafer.rs" "flop.rs" "normal.rs" "scaling_law.rs" "serving.rs" "vintage.rs" "gemm.rs" "layer.rs" "lattice.rs" "micro_batch.rs" "transformer.rs" "spending.rs"];
 
 /// The files read, by text.
 struct Library {
@@ -219,7 +219,7 @@ pub fn header(model: &Entry) -> (String, String) {
 /// What the shared files say of themselves.
 #[must_use]
 pub fn shared_headers() -> Vec<(String, String)> {
-    with_model(&crate::models::MODELS[0], |_, shared, _| {
+    with_model(&crate::plan::models()[0], |_, shared, _| {
         shared.iter().map(|page| (page.file.clone(), page.header.clone())).collect()
     })
 }
@@ -252,10 +252,10 @@ impl Equation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::MODELS;
+    use crate::plan::models;
 
     fn line(model: &str, output: &str, seen: &Seen) -> Equation {
-        let model = MODELS.iter().find(|entry| entry.name == model).expect("a model");
+        let model = models().iter().find(|entry| entry.name == model).expect("a model");
         equations(model, seen).remove(output).expect("an output")
     }
     fn anywhere(model: &str, output: &str) -> String {
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_line_is_algebra_or_stands_in_the_header() {
-        for model in MODELS {
+        for model in models() {
             let found = equations(model, &ANYWHERE);
             assert_eq!(found.len(), model.outputs.len(), "{}", model.name);
             for (output, equation) in found {
@@ -315,13 +315,13 @@ mod tests {
         assert!(saving.text.is_empty() && saving.is_in_header());
         assert!(line("demand", "lifetime_inference_usd", &ANYWHERE).is_in_header());
         assert!(!line("build", "build_npv_usd", &ANYWHERE).is_in_header());
-        let (_, block) = header(MODELS.iter().find(|model| model.name == "build").expect("a model"));
+        let (_, block) = header(models().iter().find(|model| model.name == "build").expect("a model"));
         assert!(block.contains("NPV = S - NRE"), "{block}");
     }
 
     #[test]
     fn choices_are_read_where_a_line_hangs_on_them() {
-        let model = MODELS.iter().find(|model| model.name == "build").expect("a model");
+        let model = models().iter().find(|model| model.name == "build").expect("a model");
         let place = |output: &str| model.outputs.iter().position(|one| one.name == output).expect("an output");
         let paid = place("programme_nre_pv_usd");
         let found = choices_read(model, &ANYWHERE, &|output, _| output != paid);
@@ -334,10 +334,10 @@ mod tests {
     #[test]
     fn files_that_headers_name_are_known() {
         let known: Vec<String> = shared_headers().into_iter().map(|(file, _)| file).collect();
-        for model in MODELS {
+        for model in models() {
             for word in header(model).0.split('`').filter_map(|word| word.strip_suffix(".rs")) {
                 let file = format!("src/{}.rs", word.trim_start_matches("src/"));
-                let of_a_model = MODELS.iter().any(|other| other.file == file);
+                let of_a_model = models().iter().any(|other| other.file == file);
                 assert!(of_a_model || known.contains(&file), "{} names {file}: SHARED lacks it", model.name);
             }
         }

@@ -16,7 +16,7 @@
 //! Measured cliffs at the edge of a wave are sharper: 2305 rows in place of 2304 on an A100 cost 1.4 to 2.2 times, 1.3 here.
 //! Other software differs: the same H100 reached 854 TFLOP/s with one library and 956 with another.
 
-use crate::gemm::{ByAlignment, Kernels, Shape};
+use crate::gemm::{Shape, by_alignment, kernels, kernels_of};
 use crate::variable::{HUGE, NONE, model};
 
 model! {
@@ -41,11 +41,7 @@ model! {
         gemm_align_32_bytes: number "1" [1e-3, 1.0], default 0.97, typical [0.9, 1.0], Judgement "not measured: between 4 and 64 bytes";
     }
     choices {}
-    reads {
-        gemm_peak_flop_per_s gemm_memory_bytes_per_s gemm_units gemm_tile_elements gemm_wide_tiles gemm_rereads
-        gemm_peak_share gemm_launch_s gemm_memory_share gemm_wave_smoothing gemm_tile_loss gemm_prologue_depth
-        gemm_half_bandwidth_waves gemm_cast_bytes gemm_bytes_per_element
-    }
+    reads { kernels! }
     outputs {
         /// Share of the arithmetic rate that the alignment of the rows leaves.
         gemm_alignment_share: "1" [1e-3, 1.0];
@@ -59,30 +55,8 @@ model! {
     summaries {}
     statuses {}
     equations(x, given) {
-        let alignment = ByAlignment {
-            at_2: x.gemm_align_2_bytes,
-            at_4: x.gemm_align_4_bytes,
-            at_8: x.gemm_align_8_bytes,
-            at_16: x.gemm_align_16_bytes,
-            at_32: x.gemm_align_32_bytes,
-        };
-        let kernels = Kernels {
-            flop_per_s: x.gemm_peak_flop_per_s,
-            memory_bytes_per_s: x.gemm_memory_bytes_per_s,
-            units: x.gemm_units,
-            tile_elements: x.gemm_tile_elements,
-            wide_tiles: x.gemm_wide_tiles,
-            rereads: x.gemm_rereads,
-            peak_share: x.gemm_peak_share,
-            launch_s: x.gemm_launch_s,
-            memory_share: x.gemm_memory_share,
-            wave_smoothing: x.gemm_wave_smoothing,
-            tile_loss: x.gemm_tile_loss,
-            prologue_depth: x.gemm_prologue_depth,
-            half_bandwidth_waves: x.gemm_half_bandwidth_waves,
-            cast_bytes: x.gemm_cast_bytes,
-            bytes_per_element: x.gemm_bytes_per_element,
-        };
+        let alignment = by_alignment!(x);
+        let kernels = kernels!([kernels_of] x);
         let shape = Shape { batch: N::one(), rows: x.gemm_rows, columns: x.gemm_columns, depth: x.gemm_depth };
         let gemm_alignment_share =
             given.gemm_alignment_share(alignment.share(shape.columns, shape.depth, x.gemm_bytes_per_element));

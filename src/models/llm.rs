@@ -8,15 +8,17 @@
 //!     active        the same with the routed experts of one token
 //!     cache         2 g e a layer and token, latent c + r; a linear layer has a constant state instead
 //!
-//! d hidden width, h heads, g key-value heads, e head width, f feed-forward width, m its matrices (3 gated, 2 plain), E, S
-//! routed and shared experts, c, q latent widths, r rotary width, v value width. Sources: Vaswani et al., arXiv 1706.03762;
-//! DeepSeek-V2, arXiv 2405.04434, section 2.1 (latent attention; the cache holds the rotary part too, which is left out
-//! at times); Yang et al., arXiv 2412.06464 (gated delta net). Counts of public checkpoints come out to the last digit but
-//! for biases, learned positions and routing corrections. Active parameters count the input embedding, as most model
-//! cards do; where a card leaves it out (gpt-oss), take `llm_embedding_params` off. Windowed layers hold the cache of their
-//! window at most, which `serving` sees to: `llm_kv_bytes_per_token` is what a token adds below the window. Vision towers
-//! and modules for predicting further tokens are not counted.
+//! d hidden width, h heads, g key-value heads, e head width, f feed-forward width, m its matrices (3 gated, 2 plain), E,
+//! S routed and shared experts, c, q latent widths, r rotary width, v value width. Sources: Vaswani et al., arXiv
+//! 1706.03762; DeepSeek-V2, arXiv 2405.04434, section 2.1 (latent attention; the cache holds the rotary part too, which
+//! is left out at times); Yang et al., arXiv 2412.06464 (gated delta net). Matrices of a layer: `layer.rs`. Counts of
+//! public checkpoints come out to the last digit but for biases, learned positions and routing corrections. Active
+//! parameters count the input embedding, as most model cards do; where a card leaves it out (gpt-oss), take
+//! `llm_embedding_params` off. Windowed layers hold the cache of their window at most, which `serving` sees to:
+//! `llm_kv_bytes_per_token` is what a token adds below the window. Vision towers and modules for predicting further
+//! tokens are not counted.
 
+use crate::layer::model_layers;
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
 choices!(
@@ -139,35 +141,25 @@ model! {
         // One layer's attention.
         let value_dim = N::select(N::zero().lt(x.llm_value_head_dim) & latent, x.llm_value_head_dim, x.llm_head_dim);
         let query_key_dim = N::select(latent, x.llm_head_dim + x.llm_rope_head_dim, x.llm_head_dim);
-        let key_value = x.llm_kv_heads * x.llm_head_dim * 2.0;
-        let by_heads = x.llm_hidden * (x.llm_heads * x.llm_head_dim * (x.llm_query_projections + 1.0) + key_value);
-        let queries = x.llm_heads * query_key_dim;
-        let query_latent = N::zero().lt(x.llm_query_latent_dim);
-        let query = N::select(
-            query_latent,
-            x.llm_query_latent_dim * (x.llm_hidden + queries + 1.0),
-            x.llm_hidden * queries,
-        );
-        let by_latent = query
-            + x.llm_hidden * (x.llm_kv_latent_dim + x.llm_rope_head_dim)
-            + x.llm_kv_latent_dim * (x.llm_heads * (x.llm_head_dim + value_dim) + 1.0)
-            + x.llm_heads * value_dim * x.llm_hidden;
+        // Matrices, norms of the latent widths, short convolutions.
+        let (kind, own, _) = model_layers!(x);
+        let by_latent = own.by_latent_params(&kind) + x.llm_query_latent_dim + x.llm_kv_latent_dim;
         let linear_keys = x.llm_linear_key_heads * x.llm_linear_head_dim;
         let linear_values = x.llm_linear_value_heads * x.llm_linear_head_dim;
-        let linear = x.llm_hidden * (linear_keys * 2.0 + linear_values * 3.0 + x.llm_linear_value_heads * 2.0)
-            + (linear_keys * 2.0 + linear_values) * CONVOLUTION_TAPS;
+        let linear = own.linear_params(&kind) + (linear_keys * 2.0 + linear_values) * CONVOLUTION_TAPS;
+        let one_layer = N::select(latent, by_latent, own.by_heads_params(&kind));
         let norms = x.llm_hidden * (x.llm_layers * 2.0 + 1.0);
         let llm_attention_params = given.llm_attention_params(
-            (cached_layers * N::select(latent, by_latent, by_heads) + x.llm_linear_layers * linear + norms) * fits,
+            (cached_layers * one_layer + x.llm_linear_layers * linear + norms) * fits,
         );
 
         // Feed-forward.
         let llm_expert_layers =
             given.llm_expert_layers(N::select(routed, x.llm_layers - x.llm_dense_layers, N::zero()) * fits);
-        let one_expert = x.llm_ffn_matrices * x.llm_hidden * x.llm_expert_ffn;
+        let one_expert = own.feed_forward_params(&kind, x.llm_expert_ffn);
         let always = x.llm_shared_experts * one_expert + x.llm_experts * x.llm_hidden;
         let llm_dense_params = given.llm_dense_params(
-            (x.llm_layers - llm_expert_layers) * (x.llm_ffn_matrices * x.llm_hidden * x.llm_ffn)
+            (x.llm_layers - llm_expert_layers) * own.feed_forward_params(&kind, x.llm_ffn)
                 + llm_expert_layers * always,
         );
         let llm_expert_params = given.llm_expert_params(llm_expert_layers * x.llm_experts * one_expert);
@@ -181,7 +173,7 @@ model! {
         let llm_active_params = given.llm_active_params(everyone + llm_expert_params * llm_expert_active_share);
 
         // What a sequence keeps.
-        let elements = N::select(latent, x.llm_kv_latent_dim + x.llm_rope_head_dim, key_value);
+        let elements = N::select(latent, x.llm_kv_latent_dim + x.llm_rope_head_dim, x.llm_kv_heads * x.llm_head_dim * 2.0);
         let llm_kv_bytes_per_token =
             given.llm_kv_bytes_per_token(cached_layers * elements * x.llm_kv_bytes_per_element * fits);
         let state = linear_values * x.llm_linear_head_dim + (linear_keys * 2.0 + linear_values) * (CONVOLUTION_TAPS - 1.0);

@@ -1,6 +1,8 @@
 //! The economic models, one a file, and their registry: adding a model is its file and one row here.
 
 pub mod alignment;
+pub mod alignment_gain;
+pub mod alignment_search;
 pub mod build;
 pub mod build_dual;
 pub mod build_month;
@@ -43,9 +45,11 @@ pub mod serving_search;
 pub mod specialization;
 pub mod speed;
 pub mod speed_labor;
+pub mod speed_line;
 pub mod speed_observed;
 pub mod speed_response;
 pub mod speed_revenue;
+pub mod speed_serving;
 pub mod speed_share;
 pub mod step;
 pub mod step_flop;
@@ -74,6 +78,8 @@ pub struct Entry {
     pub run: RunModel,
     pub run_dual: RunDual,
     pub needs: fn(given: u64, choices: &[u8]) -> Vec<Reads>,
+    /// What names of numbers begin with in the model's file, and here.
+    pub prefixes: &'static [(&'static str, &'static str)],
 }
 
 const fn entry<M: Model>() -> Entry {
@@ -91,10 +97,23 @@ const fn entry<M: Model>() -> Entry {
         run: M::run,
         run_dual: M::run_dual,
         needs: needs::<M>,
+        prefixes: &[],
     }
 }
 
-/// In the order in which alternatives are tried.
+/// A model once more, of other things: its equations with names that begin otherwise.
+const fn again<M: Model>(
+    name: &'static str,
+    about: &'static [&'static str],
+    prefixes: &'static [(&'static str, &'static str)],
+) -> Entry {
+    Entry { name, about, prefixes, ..entry::<M>() }
+}
+
+const SECOND: &[(&str, &str)] = &[("chip_", "second_chip_"), ("gemm_", "second_gemm_")];
+const THIRD: &[(&str, &str)] = &[("chip_", "third_chip_"), ("gemm_", "third_gemm_")];
+
+/// In the order in which alternatives are tried; `plan::models` has the names of those that stand here again.
 pub const MODELS: &[Entry] = &[
     entry::<llm::Llm>(),
     entry::<serving_format::ServingFormat>(),
@@ -104,9 +123,13 @@ pub const MODELS: &[Entry] = &[
     entry::<serving::Serving>(),
     entry::<serving_cost::ServingCost>(),
     entry::<gemm_kernels::GemmKernels>(),
+    again::<gemm_kernels::GemmKernels>("second_gemm_kernels", &["The same of a second chip, of a basket."], SECOND),
+    again::<gemm_kernels::GemmKernels>("third_gemm_kernels", &["The same of a third chip."], THIRD),
     entry::<gemm::Gemm>(),
     entry::<gemm_tiling::GemmTiling>(),
     entry::<alignment::Alignment>(),
+    entry::<alignment_search::AlignmentSearch>(),
+    entry::<alignment_gain::AlignmentGain>(),
     entry::<scaling::coefficients::ScalingCoefficients>(),
     entry::<scaling::prices::ScalingPrices>(),
     entry::<scaling_tokens::by_loss::TokensByLoss>(),
@@ -149,6 +172,8 @@ pub const MODELS: &[Entry] = &[
     entry::<speed_observed::delay::SpeedFromDelay>(),
     entry::<speed_observed::cost::SpeedFromCost>(),
     entry::<speed::Speed>(),
+    entry::<speed_line::SpeedLine>(),
+    entry::<speed_serving::SpeedServing>(),
     entry::<speed_response::SpeedResponse>(),
     entry::<speed_revenue::SpeedRevenue>(),
     entry::<speed_labor::SpeedLabor>(),
@@ -177,6 +202,8 @@ pub const ALTERNATIVES: &[&str] = &[
     "lifetime_inference_usd",
     "llm_active_params",
     "llm_params",
+    "speed_cost_ratio",
+    "speed_status",
     "train_tokens",
 ];
 
@@ -188,9 +215,19 @@ mod example;
 
 #[cfg(test)]
 mod tests {
-    use super::{MODELS, entry, example::Rented};
-    use crate::plan::Registry;
+    use super::{entry, example::Rented};
+    use crate::plan::{Registry, models};
     use crate::trial::evaluate;
+
+    #[test]
+    fn a_model_of_another_chip_has_names_of_its_own() {
+        let second = models().iter().find(|model| model.name == "second_gemm_kernels").expect("a model");
+        assert!(second.inputs.contains(&"second_chip_gemm_units") && !second.inputs.contains(&"chip_gemm_units"));
+        assert_eq!(second.choices, ["gemm_precision"]);
+        assert!(second.owned.iter().any(|variable| variable.name == "gemm_precision"));
+        assert!(second.outputs.iter().all(|output| output.name.starts_with("second_gemm_")));
+        assert!(second.body[2].contains("second_chip_gemm_units") && !second.body[2].contains("second_second"));
+    }
 
     #[test]
     fn the_example_of_a_model_works_as_shown() {
@@ -199,7 +236,7 @@ mod tests {
         let answers = evaluate::<Rented>(&[("train_chip_hours", 1e6), ("rented_usd_per_hour", 2.5)], &[]);
         assert_eq!(answers["rented_cost_usd"].to_bits(), 2.5e6_f64.to_bits());
         // Its row in the registry: names, units and wiring are checked there.
-        let registry = Registry::new([MODELS, &[entry::<Rented>()]].concat().leak());
+        let registry = Registry::new([models(), &[entry::<Rented>()]].concat().leak());
         assert!(registry.ids.contains_key("rented_cost_usd"));
     }
 }

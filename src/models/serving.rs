@@ -207,11 +207,11 @@ model! {
         /// Time of an output token.
         serve_tpot_s: "s" [0.0, INFINITE];
         /// Output tokens a second that one user sees.
-        serve_tokens_per_s_per_user: "tokens/s" [1e-6, 1e9];
+        serve_tokens_per_s_per_user: "tokens/s" [1e-6, 1e9], typical [25.0, 70.0], Judgement "what GPU services stream";
         /// Wait for room in memory.
         serve_wait_s: "s" [0.0, INFINITE];
         /// Time to the first token.
-        serve_ttft_s: "s" [0.0, 1e6];
+        serve_ttft_s: "s" [0.0, 1e6], typical [0.2, 5.0], Judgement "what services show";
         /// Time of a request.
         serve_request_s: "s" [0.0, INFINITE];
         /// Machines for prompts, for each for decoding.

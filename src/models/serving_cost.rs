@@ -37,7 +37,7 @@ model! {
         /// Energy of an output token, at the site's meter.
         serve_joules_per_token: "J" [0.0, INFINITE];
         /// Cost of a million output tokens, their prompts included.
-        serve_usd_per_mtok: "USD/Mtok" [0.0, 1e9];
+        serve_usd_per_mtok: "USD/Mtok" [0.0, 1e9], typical [0.3, 4.0], Judgement "models of the size that is served widely";
         /// Cost of a million tokens of both kinds.
         serve_total_usd_per_mtok: "USD/Mtok" [0.0, INFINITE];
         /// Cost of a million input tokens.

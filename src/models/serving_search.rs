@@ -12,7 +12,7 @@
 //! limits as in Epoch AI's notebook on inference economics, 2025, and NVIDIA AIConfigurator.
 
 use crate::number::Number;
-use crate::serving::{Layout, machine, pieces};
+use crate::serving::{LAYOUTS, Layout, machine, machine_names, pieces};
 use crate::variable::{INFINITE, NONE, choices, model};
 
 choices!(
@@ -24,21 +24,6 @@ choices!(
     SearchStatus { Ok "ok", Memory "fits_no_layout", Limits "too_slow" }
 );
 
-/// Chips that split attention, groups with sequences of their own, chips over which experts are spread.
-const LAYOUTS: [(f64, f64, f64); 12] = [
-    (1.0, 1.0, 1.0),
-    (2.0, 1.0, 1.0),
-    (4.0, 1.0, 1.0),
-    (8.0, 1.0, 1.0),
-    (16.0, 1.0, 1.0),
-    (2.0, 1.0, 2.0),
-    (4.0, 1.0, 4.0),
-    (8.0, 1.0, 8.0),
-    (16.0, 1.0, 16.0),
-    (1.0, 8.0, 8.0),
-    (1.0, 16.0, 16.0),
-    (1.0, 32.0, 32.0),
-];
 const LOADS: [f64; 16] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 48.0, 64.0, 96.0, 128.0, 192.0, 256.0, 384.0, 512.0, 1024.0, 2048.0];
 
@@ -61,23 +46,7 @@ model! {
         /// Whether prompts have machines of their own.
         serve_disaggregated: bool = false, "prompts between the steps of the same machine";
     }
-    reads {
-        serve_input_tokens serve_output_tokens serve_cached_input_share serve_memory_share serve_kv_bytes_per_element
-        serve_expert_imbalance serve_draft_time_share llm_sparse_tokens llm_index_share chip_memory_bytes
-        chip_memory_bytes_per_s chip_link_bytes_per_s serve_cal_weight_read_share serve_cal_expert_read_share
-        serve_cal_kv_read_share serve_cal_decode_flop_share serve_cal_prompt_flop_share serve_cal_attention_flop_share
-        serve_cal_link_share serve_cal_prompt_expert_factor serve_cal_expert_slice serve_cal_layer_s serve_cal_expert_layer_s
-        serve_cal_collective_s serve_cal_host_s serve_cal_tpot_scale serve_cal_root_s serve_cal_first_steps serve_cal_launch_s
-        serve_cal_launch_expert_factor serve_cal_launch_latent_factor serve_cal_first_prompt_factor serve_cal_queue_factor
-        serve_cal_burst_share serve_cal_first_data_factor serve_cal_ttft_scale
-        llm_layers llm_hidden llm_kv_heads llm_kv_latent_dim llm_experts_per_token llm_expert_ffn llm_window_layers llm_window_tokens
-        llm_linear_layers llm_tied_embeddings llm_kv_bytes_per_element llm_attention_params llm_dense_params llm_expert_params
-        llm_expert_active_share llm_embedding_params llm_expert_layers llm_kv_bytes_per_token llm_state_bytes
-        llm_attention_flop_per_pair chip_flop_per_s_bf16 serve_attention_weight_bytes serve_dense_weight_bytes
-        serve_expert_weight_bytes serve_head_weight_bytes serve_attention_flop_per_s serve_dense_flop_per_s
-        serve_expert_flop_per_s serve_step_factor serve_host_factor serve_start_s serve_launch_factor serve_draft_tokens
-        serve_tokens_per_step
-    }
+    reads { machine_names! }
     outputs {
         /// Requests under way on one machine.
         serve_concurrency: "1" [1.0, 1e9];

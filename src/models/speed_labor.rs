@@ -3,8 +3,9 @@
 //!     labor = wage · seconds saved · share of the wait in which nothing else is done
 //!     extra = cost of a token · tokens · (cost ratio - 1)
 //!
-//! Both for one answer. An upper bound of what speed is worth: people fill a wait with other work, and the share that blocks
-//! is a judgement. Definitions. The value of time at the full wage follows Becker (1965); transport studies use less.
+//! Both for one answer, at the cost of a token at the base: given, or that of `serving_cost`. An upper bound of what speed is
+//! worth: people fill a wait with other work, and the share that blocks is a judgement. Definitions. The value of time at the
+//! full wage follows Becker (1965); transport studies use less.
 
 use crate::variable::{HUGE, INFINITE, NONE, model};
 
@@ -19,11 +20,9 @@ model! {
         speed_wage_usd_per_hour: number "USD/hour" [0.0, 1e6], default NONE, typical [15.0, 110.0], Judgement "from a clerk to a software engineer in the United States";
         /// Share of the wait that blocks work.
         speed_blocking_share: number "1" [0.0, 1.0], default NONE, typical [0.02, 0.5], Judgement "agents run beside other work";
-        /// Cost of a million tokens at the base.
-        serve_usd_per_mtok: number "USD/Mtok" [0.0, 1e9], default NONE, typical [0.3, 4.0], Judgement "models of the size that is served widely";
     }
     choices {}
-    reads { speed_seconds_saved serve_output_tokens speed_cost_ratio }
+    reads { serve_usd_per_mtok speed_seconds_saved serve_output_tokens speed_cost_ratio }
     outputs {
         /// What the time saved on an answer is worth.
         speed_labor_usd: "USD" [-HUGE, HUGE];

@@ -4,23 +4,20 @@
 //!     saved    = (tokens - 1) / I · (1 - 1/x)
 //!
 //! Definitions; I are tokens a second per user after the first (1 / TPOT, as InferenceX has it), x how many times as fast.
-//! The first token comes no sooner: prompts are read at another limit than answers are written.
+//! Both times are given, or those of `serving` on the chips at hand. The first token comes no sooner: prompts are read at
+//! another limit than answers are written.
 
-use crate::variable::{INFINITE, NONE, model};
+use crate::variable::{INFINITE, model};
 
 model! {
     /// How long an answer takes, and what a higher rate of tokens saves of it.
     SpeedResponse = "speed_response";
     inputs {
-        /// Time to first token.
-        serve_ttft_s: number "s" [0.0, 1e6], default NONE, typical [0.2, 5.0], Judgement "what services show";
-        /// Tokens of an answer.
-        serve_output_tokens: number "1" [1.0, 1e9], default NONE, typical [200.0, 10_000.0], Judgement "chat to reasoning";
         /// Time in queues and tools, which the rate of tokens leaves as it is.
         speed_other_s: number "s" [0.0, 1e6], default 0.0, typical [0.0, 60.0], Definition "the model's answer alone";
     }
     choices {}
-    reads { serve_tokens_per_s_per_user speed_ratio }
+    reads { serve_ttft_s serve_output_tokens serve_tokens_per_s_per_user speed_ratio }
     outputs {
         /// Time until the answer is complete, at the base; unless known, all that is saved counts as felt.
         speed_response_s: "s" [0.0, INFINITE], default INFINITE, "a response far longer than what is no longer felt";

@@ -2,7 +2,7 @@
 
 Sources: NVIDIA DU-09799-001, section 3 (tiles and waves); Anthony et al., arXiv 2401.14489, and DeepSeek-V2, arXiv
 2405.04434, section 2.1 (the multiplications of a layer); the rest is the definition on the models' pages. Counts are
-whole numbers wherever they are exact.
+whole numbers wherever they are exact. A row of mpmath numbers is evaluated in their digits.
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from mpmath import mp, mpf
+
 from .common import Result, Row
 
+CONSTANTS = (
+    *(f"gemm_{name}" for name in ("peak_flop_per_s", "memory_bytes_per_s", "units", "tile_elements", "wide_tiles")),
+    *(f"gemm_{name}" for name in ("rereads", "peak_share", "launch_s", "memory_share", "wave_smoothing", "tile_loss")),
+    *(f"gemm_{name}" for name in ("prologue_depth", "half_bandwidth_waves", "cast_bytes", "bytes_per_element")),
+)
 TILES = [(256, 256), (256, 128), (128, 256), (128, 128), (128, 64), (64, 128), (64, 64)]
 WIDE_TILES = [(256, 192), (192, 256), (192, 128), (128, 192)]
 #: How near to a half a number may come before rounding decides which multiple is the nearest.
@@ -33,43 +40,57 @@ class Gemm(NamedTuple):
     part: float = 0.0
 
 
-def whole(x: float) -> int | float:
-    return int(x) if float(x).is_integer() else x
+def whole(x: Any) -> Any:
+    return int(x) if is_whole(x) else x
 
 
-def up(a: float, b: float) -> int:
+def up(a: Any, b: Any) -> int:
     """⌈a/b⌉, exact for whole numbers."""
     a, b = whole(a), whole(b)
     if isinstance(a, int) and isinstance(b, int):
         return -(-a // b)
-    return math.ceil(a / b)
+    return int(mp.ceil(a / b)) if isinstance(a / b, mpf) else math.ceil(a / b)
 
 
-def alignment(row: Row, columns: float, depth: float) -> float:
+def root(x: Any) -> Any:
+    return mp.sqrt(x) if isinstance(x, mpf) else math.sqrt(x)
+
+
+def is_whole(x: Any) -> bool:
+    return bool(mp.isint(x)) if isinstance(x, mpf) else float(x).is_integer()
+
+
+def chip(row: Row, place: int) -> Row:
+    """The row with the constants of the first, second or third chip of the basket."""
+    prefix = ("", "second_", "third_")[place]
+    return {**row, **{name: row[prefix + name] for name in CONSTANTS}} if prefix else row
+
+
+def alignment(row: Row, columns: Any, depth: Any) -> Any:
     """Rate left by the largest power of two that divides the bytes of both."""
     steps = {64: 1.0}
     for step in (32, 16, 8, 4):
         steps[step] = row[f"gemm_align_{step}_bytes"]
     for step, left in steps.items():
-        if all((x * row["gemm_bytes_per_element"] / step).is_integer() for x in (float(columns), float(depth))):
-            return float(left)
-    return float(row["gemm_align_2_bytes"])
+        if all(is_whole(x * row["gemm_bytes_per_element"] / step) for x in (float(columns), float(depth))):
+            return left
+    return row["gemm_align_2_bytes"]
 
 
-def seconds(row: Row, gemm: Gemm, left: float) -> float:
+def seconds(row: Row, gemm: Gemm, left: Any) -> Any:
     """One launch."""
     w, units = row["gemm_bytes_per_element"], row["gemm_units"]
     results = gemm.batch * gemm.rows * gemm.columns
     each_once = gemm.batch * gemm.depth * (gemm.rows + gemm.columns) * w + 2 * results
     bytes_per_s = row["gemm_memory_bytes_per_s"] * row["gemm_memory_share"]
-    best = math.inf
+    best: Any = math.inf
     for high, broad in TILES + (WIDE_TILES if row["gemm_wide_tiles"] > 0 else []):
         if high * broad > row["gemm_tile_elements"]:
             continue
         down = max(gemm.rows / high + 0.5, 1) if gemm.ragged else up(gemm.rows, high)
         tiles = gemm.batch * down * up(gemm.columns, broad)
         loss = 1 + row["gemm_tile_loss"] * (128 / high + 128 / broad - 1.5)
-        by_wave = 2 * row["gemm_rereads"] * w * results * gemm.depth / math.sqrt(min(tiles, units) * high * broad)
+        by_wave = 2 * row["gemm_rereads"] * w * results * gemm.depth / root(min(tiles, units) * high * broad)
         for parts in (1, 2, 4):
             waves = tiles * parts / units
             smooth = row["gemm_wave_smoothing"]
@@ -78,14 +99,31 @@ def seconds(row: Row, gemm: Gemm, left: float) -> float:
             arithmetic = flop * units / (row["gemm_peak_flop_per_s"] * row["gemm_peak_share"] * left)
             moved = max(each_once, by_wave) + (8 * parts * results if parts > 1 else 0)
             memory = moved / bytes_per_s * (1 + row["gemm_half_bandwidth_waves"] / waves)
-            best = min(best, math.hypot(arithmetic**2, memory**2) ** 0.5)
+            a, b = arithmetic**2, memory**2
+            best = min(best, root(root(a * a + b * b)) if isinstance(a, mpf) else math.hypot(a, b) ** 0.5)
     cast = gemm.batch * gemm.rows * gemm.depth * row["gemm_cast_bytes"] / bytes_per_s
-    return float(row["gemm_launch_s"] + cast + best)
+    return row["gemm_launch_s"] + cast + best
 
 
 def kernels(row: Row) -> Result:
     """The constants of the format asked for. Source: definition."""
+    return kernels_of(row, "")
+
+
+def second_kernels(row: Row) -> Result:
+    """The same of the second chip."""
+    return kernels_of(row, "second_")
+
+
+def third_kernels(row: Row) -> Result:
+    """The same of the third."""
+    return kernels_of(row, "third_")
+
+
+def kernels_of(row: Row, prefix: str) -> Result:
     suffix = row["gemm_precision"]
+    given = {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(f"{prefix}gemm_")}
+    row = {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(f"{prefix}chip_")}
     names = ("peak_share", "launch_s", "memory_share", "wave_smoothing", "tile_loss", "prologue_depth")
     out: Result = {f"gemm_{name}": row[f"chip_gemm_{name}_{suffix}"] for name in (*names, "half_bandwidth_waves")}
     out |= {f"gemm_{name}": row[f"chip_gemm_{name}"] for name in ("units", "tile_elements", "wide_tiles", "rereads")}
@@ -93,19 +131,20 @@ def kernels(row: Row) -> Result:
     out["gemm_memory_bytes_per_s"] = row["chip_memory_bytes_per_s"]
     out["gemm_cast_bytes"] = row["chip_gemm_cast_bytes_fp8"] if suffix == "fp8" else 0.0
     out["gemm_bytes_per_element"] = 1.0 if suffix == "fp8" else 2.0
-    return finished(out | {name: row[name] for name in out if row.get(name) is not None})
+    out |= {name: given[name] for name in out if given.get(name) is not None}
+    return finished({prefix + name: value for name, value in out.items()})
 
 
 def one(row: Row) -> Result:
     """One multiplication."""
 
-    def given(name: str, value: float) -> float:
+    def given(name: str, value: Any) -> Any:
         return value if row.get(name) is None else row[name]
 
     gemm = Gemm(1, row["gemm_rows"], row["gemm_columns"], row["gemm_depth"])
     left = given("gemm_alignment_share", alignment(row, gemm.columns, gemm.depth))
     time = given("gemm_s", seconds(row, gemm, left))
-    rate = given("gemm_flop_per_s", 2 * float(gemm.rows) * gemm.columns * gemm.depth / time if time else math.inf)
+    rate = given("gemm_flop_per_s", 2 * gemm.rows * gemm.columns * gemm.depth / time if time else math.inf)
     reached = given("gemm_peak_share_reached", rate / row["gemm_peak_flop_per_s"])
     return finished(
         {
@@ -120,24 +159,28 @@ def one(row: Row) -> Result:
 def tiling(row: Row) -> Result:
     """Tiles and waves. Source: NVIDIA DU-09799-001, section 3."""
 
-    def given(name: str, value: float) -> float:
+    def given(name: str, value: Any) -> Any:
         return value if row.get(name) is None else row[name]
 
     rows, columns = row["gemm_rows"], row["gemm_columns"]
     high, broad = row["gemm_tile_rows"], row["gemm_tile_columns"]
     tiles = given("gemm_tiles", up(rows, high) * up(columns, broad))
     waves = given("gemm_waves", up(tiles, row["gemm_units"]))
-    of_tiles = given("gemm_tile_efficiency", rows * columns / (float(tiles) * high * broad))
+    of_tiles = given("gemm_tile_efficiency", rows * columns / (tiles * high * broad))
     of_waves = given("gemm_wave_efficiency", tiles / row["gemm_units"] / waves)
     return finished(
         {
-            "gemm_tiles": float(tiles),
-            "gemm_waves": float(waves),
+            "gemm_tiles": real(tiles),
+            "gemm_waves": real(waves),
             "gemm_tile_efficiency": of_tiles,
             "gemm_wave_efficiency": of_waves,
             "gemm_quantization_efficiency": given("gemm_quantization_efficiency", of_tiles * of_waves),
         }
     )
+
+
+def real(x: Any) -> Any:
+    return x if isinstance(x, mpf) else float(x)
 
 
 def finished(out: Result) -> Result:
@@ -210,7 +253,7 @@ def layer(row: Row, d: Dims) -> list[Gemm]:
         width = up(d.expert_ffn, max(t / e, 1))
         local = up(row["llm_experts"], e)
         mean = tokens * max(e / t, 1) * row["llm_experts_per_token"] / row["llm_experts"]
-        busy = max(-local * math.expm1(-mean), 1)
+        busy = max(-local * math.expm1(-mean), 1.0)
         rows = local * mean / busy
         found += [
             Gemm(routed, rows, max(gates * width, 1), d.hidden, busy, True, max(width, 1)),
@@ -258,10 +301,11 @@ def passes(row: Row, gemm: Gemm) -> list[tuple[Gemm, float]]:
     return found
 
 
-def step(row: Row, d: Dims) -> tuple[float, float, float]:
+def step(row: Row, d: Dims) -> tuple[Any, Any, Any]:
     """Seconds, FLOP and parameters of the whole step."""
     head = Gemm(1, row["align_tokens"], up(d.vocab, row["align_tensor_parallel"]), d.hidden)
-    time = flop = 0.0
+    time: Any = 0.0
+    flop: Any = 0.0
     for gemm, times in [*((one, d.layers) for one in layer(row, d)), (head, 1)]:
         for product, left in passes(row, gemm):
             time += times * gemm.times * seconds(row, product, left)
@@ -322,75 +366,121 @@ def lattice(row: Row, edge: Edge) -> list[Dims]:
 BEST = ("layers", "hidden", "heads", "kv_heads", "head_dim", "ffn", "expert_ffn", "vocab")
 
 
-def evaluate(row: Row, search: bool = True) -> Result:
-    """Efficiency of the model's own dimensions and the best of the lattice."""
+def own_dims(row: Row) -> Dims:
+    return Dims(*(row[f"llm_{name}"] for name in BEST))
 
-    def given(name: str, value: float) -> float:
-        return value if row.get(name) is None else row[name]
 
-    names = ("layers", "hidden", "heads", "kv_heads", "head_dim", "ffn", "expert_ffn", "vocab")
-    own = Dims(*(row[f"llm_{name}"] for name in names))
-    experts, k = row["llm_experts"], row["llm_experts_per_token"]
-    fits = (
+def consistent(row: Row) -> bool:
+    """Whether the dimensions fit together."""
+    own, experts, k = own_dims(row), row["llm_experts"], row["llm_experts_per_token"]
+    return bool(
         k <= experts
         and (experts <= 0 or (k > 0 and row["llm_expert_ffn"] > 0))
         and row["llm_dense_layers"] <= own.layers
         and row["llm_linear_layers"] <= own.layers
         and (own.kv_heads <= own.heads or row["llm_kv_latent_dim"] > 0)
     )
-    outputs = ["align_flop", "align_s", "align_efficiency"]
-    if search:
-        outputs += ["align_gemm_gain", "align_gain", *(f"align_best_{name}" for name in BEST)]
-        outputs += ["align_best_params_ratio", "align_best_s", "align_needed_gemm_share"]
-    if not fits:
-        status = {"align_status": "dimensions_inconsistent"} if search else {}
-        return finished({name: row.get(name) for name in outputs} | status)
-    time, flop, params = step(row, own)
-    out: Result = {"align_flop": given("align_flop", flop), "align_s": given("align_s", time)}
-    out["align_efficiency"] = given(
-        "align_efficiency", out["align_flop"] / (out["align_s"] * row["gemm_peak_flop_per_s"])
-    )
-    if not search:
-        return finished(out)
 
-    edge = Edge()
-    best, best_time, best_params = own, out["align_s"], params
+
+def evaluate(row: Row) -> Result:
+    """Time and efficiency of the model's own dimensions."""
+
+    def given(name: str, value: Any) -> Any:
+        return value if row.get(name) is None else row[name]
+
+    if not consistent(row):
+        return finished({name: row.get(name) for name in ("align_flop", "align_s", "align_efficiency")})
+    time, flop, _ = step(row, own_dims(row))
+    time, flop = given("align_s", time), given("align_flop", flop)
+    reached = given("align_efficiency", flop / (time * row["gemm_peak_flop_per_s"]))
+    return finished({"align_flop": flop, "align_s": time, "align_efficiency": reached})
+
+
+def basket(row: Row) -> list[Row]:
+    """The row on each chip of the basket."""
+    return [chip(row, place) for place in range({"one": 1, "two": 2, "three": 3}[row["align_basket"]])]
+
+
+def gains(row: Row, d: Dims) -> list[Any]:
+    """What dimensions gain on the model's own, a parameter, chip by chip."""
+    found = []
+    for on_chip in basket(row):
+        (own_s, _, own_params), (time, _, params) = step(on_chip, own_dims(row)), step(on_chip, d)
+        found.append(params * own_s / (own_params * time))
+    return found
+
+
+def size(row: Row, d: Dims) -> Any:
+    """Parameters of all layers and of both ends."""
+    return d.layers * layer_params(row, d) + (2 - row["llm_tied_embeddings"]) * float(d.vocab) * d.hidden
+
+
+def nearest(row: Row) -> tuple[Dims, bool]:
+    """The best of the lattice, and whether rounding may have decided."""
+    edge, own = Edge(), own_dims(row)
+    params = size(row, own)
     aspect = own.hidden / own.layers
     low, high = min(row["align_aspect_low"], aspect), max(row["align_aspect_high"], aspect)
-    scores = [params / out["align_s"]]
+    chips = basket(row)
+    own_s = [step(on_chip, own)[0] for on_chip in chips]
+    best, scores = own, {1.0}
     for d in lattice(row, edge):
         ends = (2 - row["llm_tied_embeddings"]) * float(d.vocab) * d.hidden
         d.layers = edge.count((params - ends) / layer_params(row, d))
-        d_params = d.layers * layer_params(row, d) + ends
+        d_params = size(row, d)
         if not edge.at_most(abs(d_params / params - 1), row["align_params_tolerance"]):
             continue
         if not (edge.at_most(low, d.hidden / d.layers) and edge.at_most(d.hidden / d.layers, high)):
             continue
-        d_time, _, _ = step(row, d)
-        scores.append(d_params / d_time)
-        if d_params / d_time > best_params / best_time:
-            best, best_time, best_params = d, d_time, d_params
+        times = [step(on_chip, d)[0] for on_chip in chips]
+        gain = min(d_params * was / (params * now) for was, now in zip(own_s, times, strict=True))
+        if gain > max(scores):
+            best = d
+        scores.add(gain)
     # The same dimensions reached twice are no tie, but which of two equal ones is kept is a matter of rounding.
-    top = max(scores)
-    tied = sum(1 for score in set(scores) if score > top * (1 - TIE)) > 1
-    gain = given("align_gemm_gain", best_params / best_time * out["align_s"] / params)
-    share, threshold = row["align_gemm_share"], 1 + row["align_model_error"]
-    out["align_gemm_gain"] = gain
-    out["align_gain"] = given("align_gain", 1 / (1 - share + share / gain))
-    out |= {f"align_best_{name}": float(getattr(best, name)) for name in BEST}
-    out["align_best_params_ratio"] = best_params / params
-    out["align_best_s"] = best_time
-    out["align_needed_gemm_share"] = (1 - 1 / threshold) / (1 - 1 / gain) if gain > 1 else math.inf
+    return best, edge.near or sum(1 for score in scores if score > max(scores) * (1 - TIE)) > 1
+
+
+def search(row: Row) -> Result:
+    """The best of the lattice, and what it gains on the chip where it gains least."""
+    names = ("align_gemm_gain", *(f"align_best_{name}" for name in (*BEST, "params_ratio", "s")))
+    if not consistent(row):
+        return finished({name: row.get(name) for name in names} | {"align_worst_chip": None})
+    best, near = nearest(row)
+    out = found(row, best)
+    on_chips = sorted(gains(row, best))
+    undetermined: list[Any] = list(out) if near else []
+    if len(on_chips) > 1 and on_chips[1] - on_chips[0] <= TIE * on_chips[0]:
+        undetermined.append("align_worst_chip")
+    return out | {"_undetermined": undetermined}
+
+
+def found(row: Row, best: Dims) -> Result:
+    """What is said of the best of the lattice."""
+    on_chips = gains(row, best)
+    out: Result = {f"align_best_{name}": real(getattr(best, name)) for name in BEST}
+    out["align_gemm_gain"] = min(on_chips) if row.get("align_gemm_gain") is None else row["align_gemm_gain"]
+    out["align_best_params_ratio"] = size(row, best) / size(row, own_dims(row))
+    out["align_best_s"] = step(row, best)[0]
+    out["align_worst_chip"] = ("chip", "second_chip", "third_chip")[on_chips.index(min(on_chips))]
+    return finished(out)
+
+
+def gain(row: Row) -> Result:
+    """What a gain on the multiplications is of the whole step. Source: Amdahl 1967."""
+    faster, share, threshold = row["align_gemm_gain"], row["align_gemm_share"], 1 + row["align_model_error"]
+    whole_step = 1 / (1 - share + share / faster) if row.get("align_gain") is None else row["align_gain"]
+    out: Result = {"align_gain": whole_step}
+    out["align_needed_gemm_share"] = (1 - 1 / threshold) / (1 - 1 / faster) if faster > 1 else math.inf
     out["align_status"] = (
-        "none_better_nearby" if gain <= 1 else "gain" if out["align_gain"] > threshold else "gain_within_model_error"
+        "none_better_nearby" if faster <= 1 else "gain" if whole_step > threshold else "gain_within_model_error"
     )
     result = finished(out)
-    undetermined: list[Any] = []
-    if edge.near or tied or abs(gain - 1) < TIE or abs(out["align_gain"] / threshold - 1) < TIE:
-        undetermined = [name for name in out if name not in ("align_flop", "align_s", "align_efficiency")]
-    if gain > 1:
+    if abs(whole_step / threshold - 1) < TIE:
+        result["_undetermined"] = ["align_status"]
+    if faster > 1:
         # What is left of 1 - 1/gain.
-        result["_scale"]["align_needed_gemm_share"] = out["align_needed_gemm_share"] * (1 + 1 / (gain - 1))
+        result["_scale"]["align_needed_gemm_share"] = out["align_needed_gemm_share"] * (1 + 1 / (faster - 1))
     if threshold > 1:
         result["_scale"].setdefault("align_needed_gemm_share", 1.0)
-    return result | {"_undetermined": undetermined}
+    return result

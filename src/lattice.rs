@@ -1,0 +1,265 @@
+//! The lattice of a language model's neighbors: dimensions near its own that suit matrix kernels. `alignment_search` says
+//! which they are; these are the roundings and the table of multiplications, without variables.
+
+use crate::gemm::{ByAlignment, Kernels, ceil};
+use crate::layer::{Dimensions, Kind, Product, Step};
+use crate::number::Number;
+
+pub const HIDDENS: usize = 9;
+pub const HEAD_DIMS: [f64; 3] = [64.0, 128.0, 256.0];
+pub const FFNS: usize = 5;
+
+/// Where the multiplications of a hidden width stand: attention for each width of heads, latent and linear attention,
+/// feed-forward for each of its widths, router, output head.
+const LATENT: usize = 2 * HEAD_DIMS.len();
+const LINEAR: usize = LATENT + 5;
+const FEED_FORWARD: usize = LINEAR + 2;
+const ROUTER: usize = FEED_FORWARD + 6 * FFNS;
+const HEAD: usize = ROUTER + 1;
+const PRODUCTS: usize = HEAD + 1;
+
+/// The nearest multiple, at least one.
+#[inline(always)]
+fn nearest_multiple<N: Number>(x: N, step: N) -> N {
+    (x / step + 0.5).floor().max(N::one()) * step
+}
+
+#[inline(always)]
+fn next_multiple<N: Number>(x: N, step: N) -> N {
+    ceil(x / step) * step
+}
+
+/// So many times as wide, in multiples; none stays none.
+#[inline(always)]
+fn near<N: Number>(width: N, wider: N, step: N) -> N {
+    N::select(N::zero().lt(width), nearest_multiple(width * wider, step), N::zero())
+}
+
+/// Place k of `places`, from -1 to 1.
+#[inline(always)]
+fn moved(k: usize, places: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "small counts")]
+    let (k, middle) = (k as f64, (places - 1) as f64 / 2.0);
+    k / middle - 1.0
+}
+
+/// A model's own dimensions, and how far its neighbors may be.
+#[derive(Clone, Copy)]
+pub struct Lattice<N: Number> {
+    pub own: Dimensions<N>,
+    pub latent: N::Mask,
+    pub tensor_parallel: N,
+    pub reach: N,
+}
+
+impl<N: Number> Lattice<N> {
+    /// The hidden width in multiples of 128 (of 64 a device from more than two devices on), the vocabulary of 64 a device.
+    #[inline(always)]
+    pub fn hidden(&self, k: usize) -> Dimensions<N> {
+        let t = self.tensor_parallel;
+        let step = N::select(t.le(N::of(2.0)), N::of(128.0), t * 64.0);
+        let wider = self.reach * moved(k, HIDDENS) + 1.0;
+        Dimensions {
+            hidden: nearest_multiple(self.own.hidden * wider, step),
+            vocab: next_multiple(self.own.vocab, t * 64.0),
+            ..self.own
+        }
+    }
+
+    /// Heads as wide in all as the hidden width asks, in whole groups of key-value heads and on each device; a latent
+    /// cache keeps the width of its heads.
+    #[inline(always)]
+    pub fn heads(&self, at: &Dimensions<N>, k: usize) -> Dimensions<N> {
+        let (own, t) = (&self.own, self.tensor_parallel);
+        let head_dim = N::of(HEAD_DIMS[k]);
+        let own_width = own.heads * own.head_dim;
+        let each_its_own = own.heads.le(own.kv_heads);
+        let groups = (own.kv_heads * own.head_dim / head_dim + 0.5).floor().max(N::one());
+        // A multiple of the devices and of the groups.
+        let on_devices = groups / t;
+        let over_devices = t / groups;
+        let step = N::select(over_devices.floor().eq(over_devices), t, groups * t);
+        let step = N::select(on_devices.floor().eq(on_devices), groups, step);
+        let step = N::select(each_its_own, t, step);
+        let heads = nearest_multiple(own_width * (at.hidden / own.hidden) / head_dim, step);
+        let heads = N::select(self.latent, nearest_multiple(own.heads, t), heads);
+        let kv_heads = N::select(each_its_own, heads, groups);
+        Dimensions {
+            heads,
+            kv_heads: N::select(self.latent, own.kv_heads, kv_heads),
+            head_dim: N::select(self.latent, own.head_dim, head_dim),
+            ..*at
+        }
+    }
+
+    /// Whether heads so wide are within a factor of two of the model's; heads far from all three have the nearest.
+    #[inline(always)]
+    pub fn allows_heads(&self, k: usize) -> N::Mask {
+        let (own, head_dim) = (self.own.head_dim, N::of(HEAD_DIMS[k]));
+        let within = (own * 0.5).le(head_dim) & head_dim.le(own * 2.0);
+        let never = N::one().lt(N::zero());
+        let smallest = if k == 0 { own.lt(N::of(32.0)) } else { never };
+        let largest = if k + 1 == HEAD_DIMS.len() { N::of(512.0).lt(own) } else { never };
+        within | smallest | largest | self.latent
+    }
+
+    /// Feed-forward widths in multiples of 128 a device.
+    #[inline(always)]
+    pub fn ffn(&self, at: &Dimensions<N>, k: usize) -> Dimensions<N> {
+        let (own, step) = (&self.own, self.tensor_parallel * 128.0);
+        let wider = at.hidden / own.hidden * (self.reach * moved(k, FFNS) + 1.0);
+        let (ffn, expert_ffn) = (near(own.ffn, wider, step), near(own.expert_ffn, wider, step));
+        Dimensions { ffn, expert_ffn, ..*at }
+    }
+}
+
+/// The multiplications of a hidden width: of each of some choices of heads and of feed-forward widths once.
+pub struct Table<N>([Product<N>; PRODUCTS]);
+
+impl<N: Number> Table<N> {
+    #[inline(always)]
+    pub fn new(kind: &Kind<N>, step: &Step<N>, heads: &[Dimensions<N>], ffns: &[Dimensions<N>]) -> Self {
+        let at = &heads[0];
+        let mut products = [Product::none(); PRODUCTS];
+        let mut k = 0;
+        while k < heads.len() {
+            [products[2 * k], products[2 * k + 1]] = heads[k].by_heads(kind, step);
+            k += 1;
+        }
+        let latent = at.by_latent(kind, step);
+        let mut k = 0;
+        while k < latent.len() {
+            products[LATENT + k] = latent[k];
+            k += 1;
+        }
+        [products[LINEAR], products[LINEAR + 1]] = at.linear(kind, step);
+        let mut k = 0;
+        while k < ffns.len() {
+            let parts = ffns[k].feed_forward(kind, step);
+            let mut part = 0;
+            while part < parts.len() {
+                products[FEED_FORWARD + 6 * k + part] = parts[part];
+                part += 1;
+            }
+            k += 1;
+        }
+        products[ROUTER] = at.router(kind, step);
+        products[HEAD] = at.head(step);
+        Table(products)
+    }
+
+    #[inline(always)]
+    pub fn times(&self, kernels: Kernels<N>, alignment: ByAlignment<N>, train: bool) -> Times<N> {
+        let mut seconds = [N::zero(); PRODUCTS];
+        let mut k = 0;
+        while k < PRODUCTS {
+            seconds[k] = self.0[k].seconds(kernels, alignment, train);
+            k += 1;
+        }
+        Times(seconds)
+    }
+
+    /// Arithmetic of all of it, once a layer but for the head.
+    #[inline(always)]
+    pub fn flop(&self, layers: N, train: bool) -> N {
+        let mut flop = N::zero();
+        let mut k = 0;
+        while k < PRODUCTS {
+            flop = flop + self.0[k].flop(train) * if k == HEAD { N::one() } else { layers };
+            k += 1;
+        }
+        flop
+    }
+}
+
+/// How long each takes.
+#[derive(Clone, Copy)]
+pub struct Times<N>([N; PRODUCTS]);
+
+impl<N: Number> Times<N> {
+    #[inline(always)]
+    pub fn none() -> Self {
+        Times([N::zero(); PRODUCTS])
+    }
+
+    /// A step of so many layers, each with these heads and this feed-forward width.
+    #[inline(always)]
+    pub fn step_s(&self, layers: N, heads: usize, ffn: usize) -> N {
+        let seconds = &self.0;
+        let mut layer_s = seconds[LINEAR] + seconds[LINEAR + 1] + seconds[ROUTER];
+        let mut k = LATENT;
+        while k < LINEAR {
+            layer_s = layer_s + seconds[k];
+            k += 1;
+        }
+        layer_s = layer_s + seconds[2 * heads] + seconds[2 * heads + 1];
+        let mut part = 0;
+        while part < 6 {
+            layer_s = layer_s + seconds[FEED_FORWARD + 6 * ffn + part];
+            part += 1;
+        }
+        layer_s * layers + seconds[HEAD]
+    }
+}
+
+/// Dimensions, and what they gain on the chip of a basket where they gain least.
+pub struct Neighbor<N> {
+    pub dimensions: Dimensions<N>,
+    pub layers: N,
+    pub params: N,
+    pub seconds: N,
+    pub gain: N,
+    pub chip: N,
+}
+
+impl<N: Number> Neighbor<N> {
+    #[inline(always)]
+    pub fn replace(&mut self, better: N::Mask, found: &Neighbor<N>) {
+        let (old, new) = (&mut self.dimensions, &found.dimensions);
+        old.hidden = N::select(better, new.hidden, old.hidden);
+        old.heads = N::select(better, new.heads, old.heads);
+        old.kv_heads = N::select(better, new.kv_heads, old.kv_heads);
+        old.head_dim = N::select(better, new.head_dim, old.head_dim);
+        old.ffn = N::select(better, new.ffn, old.ffn);
+        old.expert_ffn = N::select(better, new.expert_ffn, old.expert_ffn);
+        old.vocab = N::select(better, new.vocab, old.vocab);
+        self.layers = N::select(better, found.layers, self.layers);
+        self.params = N::select(better, found.params, self.params);
+        self.seconds = N::select(better, found.seconds, self.seconds);
+        self.gain = N::select(better, found.gain, self.gain);
+        self.chip = N::select(better, found.chip, self.chip);
+    }
+}
+
+#[cfg(test)]
+/// Cases by hand for the tests of models that work with it.
+pub mod smooth {
+    /// A chip of round numbers without edges: time is arithmetic at 1e14 FLOP/s, and alignment counts.
+    pub const CHIP: [(&str, f64); 15] = [
+        ("gemm_peak_flop_per_s", 1e14),
+        ("gemm_memory_bytes_per_s", 1e18),
+        ("gemm_units", 1.0),
+        ("gemm_tile_elements", 4096.0),
+        ("gemm_wide_tiles", 0.0),
+        ("gemm_rereads", 0.0),
+        ("gemm_peak_share", 1.0),
+        ("gemm_launch_s", 0.0),
+        ("gemm_memory_share", 1.0),
+        ("gemm_wave_smoothing", 1.0),
+        ("gemm_tile_loss", 0.0),
+        ("gemm_prologue_depth", 0.0),
+        ("gemm_half_bandwidth_waves", 0.0),
+        ("gemm_cast_bytes", 0.0),
+        ("gemm_bytes_per_element", 2.0),
+    ];
+    pub const LLAMA_8B: [(&str, f64); 8] = [
+        ("llm_layers", 32.0),
+        ("llm_hidden", 4096.0),
+        ("llm_heads", 32.0),
+        ("llm_kv_heads", 8.0),
+        ("llm_head_dim", 128.0),
+        ("llm_ffn", 14336.0),
+        ("llm_vocab", 128_256.0),
+        ("align_tokens", 4096.0),
+    ];
+}
