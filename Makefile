@@ -3,7 +3,7 @@ BIN := .venv/bin
 BUILT := .venv/.built
 CORE := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: run test lint generated accuracy counts recount kernels clean
+.PHONY: run test lint generated accuracy counts recount kernels bench clean
 
 run: $(BUILT)  ## weigh the claims and show the reference scenario
 	$(BIN)/tapeout claims && $(BIN)/tapeout evaluate --reference
@@ -29,11 +29,17 @@ recount: $(BUILT)  ## rewrites tests/instructions.toml
 kernels: $(BUILT)  ## what limits every kernel on this machine: rewrites docs/kernels.md
 	$(BIN)/python benches/kernels.py
 
+bench: $(BUILT) $(BIN)/.bench  ## time all jobs against other tools, write docs/benchmarks.md; a quarter of an hour
+	$(BIN)/python benches/run.py
+
 clean:  ## everything that was built
 	rm -rf .venv target python/tapeout/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/.locked: requirements-dev.lock
 	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@
+
+$(BIN)/.bench: $(BIN)/.locked requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock && touch $@
 
 $(BUILT): $(BIN)/.locked $(CORE)
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --locked --quiet && touch $@
