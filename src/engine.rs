@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows in a block, a multiple of the lanes.
-pub const BLOCK: usize = 256;
+pub const BLOCK: usize = 512;
 const MOST_VARIABLES: usize = 128;
 
 /// One run of a model over a block: addresses of packs of eight rows.
@@ -154,9 +154,6 @@ unsafe fn same_but_for(input: Option<usize>, call: &Call, first: usize, rows: us
     read.filter(|(k, at)| !at.is_null() && Some(*k) != input).all(|(_, at)| same(at.cast()))
 }
 
-/// Parts into which one sum cuts the rows that the next orders.
-const STRIPS: usize = 4;
-
 /// Runs a model on a block: once for rows that are like the one before, as those of a scenario that stands there for every
 /// month, and with the others in the order of what its loops hang on, so that the rows of a pack leave a loop together. A
 /// row's result does not depend on its neighbours.
@@ -191,8 +188,7 @@ fn run(model: &Registered, level: Level, call: &Call) {
             }
         }
     }
-    let mut strip = count;
-    let mut differ = false;
+    let mut sums: Vec<[f64; BLOCK]> = Vec::new();
     for sum in &model.together {
         let mut keys = [0.0; BLOCK];
         for &(input, weight) in sum {
@@ -201,15 +197,21 @@ fn run(model: &Registered, level: Level, call: &Call) {
             }
         }
         if keys[..rows].iter().any(|key| key.total_cmp(&keys[0]).is_ne()) {
-            differ = true;
-            for rows in order[..count].chunks_mut(strip) {
-                rows.sort_unstable_by(|a, b| keys[*a].total_cmp(&keys[*b]).then(a.cmp(b)));
-            }
-            strip = (strip / STRIPS).max(1).next_multiple_of(LANES);
+            sums.push(keys);
         }
     }
-    if count == rows && !differ {
+    if count == rows && sums.is_empty() {
         return (model.entry.run)(level, call);
+    }
+    // Each sum cuts the rows into strips that the next orders: as many of one as of the other.
+    let mut strip = count;
+    for (done, keys) in sums.iter().enumerate() {
+        for rows in order[..count].chunks_mut(strip) {
+            rows.sort_unstable_by(|a, b| keys[*a].total_cmp(&keys[*b]).then(a.cmp(b)));
+        }
+        let packs = strip.div_ceil(LANES) as f64;
+        let strips = packs.powf(1.0 / (sums.len() - done) as f64);
+        strip = (packs / strips).round().max(1.0) as usize * LANES;
     }
 
     let packs = count.div_ceil(LANES);

@@ -134,12 +134,15 @@ pub struct Expected<N> {
 }
 
 /// Sums over outcomes. Squares are of deviations from the first possible outcome of the row, so that a single one has none.
-struct Sums<N> {
+struct Sums<N: Number> {
     mass: N,
     saving: N,
     cost: N,
     origin: N,
     square: N,
+    /// The rows that have their first outcome, and whether any has none yet.
+    begun: N::Mask,
+    seeking: bool,
     /// Whether the standard deviation is wanted.
     spread: bool,
 }
@@ -155,7 +158,14 @@ impl<N: Number> Sums<N> {
     #[inline(always)]
     fn new(spread: bool) -> Self {
         let zero = N::zero();
-        Sums { mass: zero, saving: zero, cost: zero, origin: zero, square: zero, spread }
+        let begun = zero.lt(zero);
+        Sums { mass: zero, saving: zero, cost: zero, origin: zero, square: zero, begun, seeking: true, spread }
+    }
+    /// The outcomes of a branch follow, which have this chance together.
+    #[inline(always)]
+    fn branch(&mut self, probability: N) {
+        self.mass = self.mass + probability;
+        self.seeking = !N::shortcut(self.begun);
     }
     #[inline(always)]
     fn add(&mut self, mass: N, saving: N, cost: N) {
@@ -165,9 +175,11 @@ impl<N: Number> Sums<N> {
             return;
         }
         let value = saving - cost;
-        self.origin = N::select(self.mass.eq(N::zero()), value, self.origin);
+        if self.seeking {
+            self.origin = N::select(self.begun, self.origin, value);
+            self.begun = self.begun | N::zero().lt(mass);
+        }
         let deviation = value - self.origin;
-        self.mass = self.mass + mass;
         self.square = self.square + mass * deviation * deviation;
     }
     #[inline(always)]
@@ -236,11 +248,10 @@ impl<N: Number> Programme<'_, N> {
         }
     }
 
+    /// Cost of a launch at `offset` of `month`, which begins at `beginning`.
     #[inline(always)]
-    fn cost(&self, branch: &BranchPayments<N>, month: usize, offset: N) -> N {
-        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-        let launch = offset + month as f64;
-        branch.launched(launch, self.discounts.at(month, offset))
+    fn cost(&self, branch: &BranchPayments<N>, month: usize, beginning: N, offset: N) -> N {
+        branch.launched(beginning + offset, self.discounts.at(month, offset))
     }
 
     /// Saving and cost of one cell with everything `delay` whole months later.
@@ -250,7 +261,9 @@ impl<N: Number> Programme<'_, N> {
         if month >= HORIZON {
             return (N::zero(), branch.never_usd);
         }
-        (self.saving.at(month, cell.offset), self.cost(branch, month, cell.offset))
+        #[expect(clippy::cast_precision_loss, reason = "0 or 1")]
+        let beginning = cell.beginning + delay as f64;
+        (self.saving.at(month, cell.offset), self.cost(branch, month, beginning, cell.offset))
     }
 
     /// Mean saving, mean cost and standard deviation of their difference, with every launch `delay` months later.
@@ -264,13 +277,12 @@ impl<N: Number> Programme<'_, N> {
             #[inline(always)]
             |branch, payments| {
                 edges.fill(&overrun, branch);
-                let mut month = edges.first;
-                while month < edges.end {
-                    let cell = edges.cell(month);
+                sums.branch(branch.probability);
+                let mut cells = edges.cells();
+                while let Some(cell) = cells.next() {
                     let (s, c) = self.outcome(&cell, &payments, delay);
                     each_launch(&cell);
                     sums.add(cell.mass, s, c);
-                    month += 1;
                 }
                 sums.add(edges.beyond(), N::zero(), payments.never_usd);
             },
@@ -290,15 +302,15 @@ impl<N: Number> Programme<'_, N> {
             |branch, payments| {
                 let never = -payments.never_usd;
                 edges.fill(&overrun, branch);
-                let mut month = edges.first;
-                while month < edges.end {
-                    #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-                    let since_start = -branch.months + month as f64;
+                let mut cells = edges.cells();
+                while let Some(Cell { month, beginning, mass, .. }) = cells.next() {
+                    let since_start = beginning - branch.months;
                     let start = (-since_start).positive_part().min(N::one());
-                    let before = self.value(&payments, month, start);
-                    let after = if month + 1 == HORIZON { never } else { self.value(&payments, month, N::one()) };
+                    let before = self.value(&payments, month, beginning, start);
+                    let after =
+                        if month + 1 == HORIZON { never } else { self.value(&payments, month, beginning, N::one()) };
                     outcomes.push(Outcome {
-                        mass: edges.cell(month).mass.save(),
+                        mass: mass.save(),
                         before: before.save(),
                         after: after.save(),
                         from: (since_start + start).save(),
@@ -306,7 +318,6 @@ impl<N: Number> Programme<'_, N> {
                         survival_before: edges.survival(month).save(),
                         survival_after: edges.survival(month + 1).save(),
                     });
-                    month += 1;
                 }
                 let (zero, never) = (N::zero().save(), never.save());
                 outcomes.push(Outcome {
@@ -324,8 +335,8 @@ impl<N: Number> Programme<'_, N> {
     }
 
     #[inline(always)]
-    fn value(&self, payments: &BranchPayments<N>, month: usize, offset: N) -> N {
-        self.saving.at(month, offset) - self.cost(payments, month, offset)
+    fn value(&self, payments: &BranchPayments<N>, month: usize, beginning: N, offset: N) -> N {
+        self.saving.at(month, offset) - self.cost(payments, month, beginning, offset)
     }
 
     /// P(NPV > level): within a cell NPV is taken as linear and the launch law as it is.
