@@ -3,7 +3,7 @@ BIN := .venv/bin
 BUILT := .venv/.built
 CORE := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: run test lint generated clean
+.PHONY: run test lint generated accuracy clean
 
 run: $(BUILT)  ## weigh the claims and show the reference scenario
 	$(BIN)/tapeout claims && $(BIN)/tapeout evaluate --reference
@@ -16,6 +16,9 @@ lint: $(BUILT)  ## formatters, linters, types, generated files
 
 generated: $(BUILT)  ## the files that follow from the declarations
 	$(BIN)/python tools/surface.py && $(BIN)/python tools/docs.py
+
+accuracy: $(BUILT)  ## docs/accuracy.md from the measurements in FOLDER
+	$(BIN)/python -m accuracy $(FOLDER) --page docs/accuracy.md
 
 clean:  ## everything that was built
 	rm -rf .venv target python/tapeout/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -246,10 +244,3 @@ def test_shipped_constants_are_the_declared_ones() -> None:
     assert set(values) == set(_calibrate.constants_of_serving())
     declared = {row["name"]: row["default"] for row in tapeout.variables().iter_rows(named=True)}
     assert {name: float(declared[name]) for name in values} == values
-
-
-def test_the_page_of_errors_says_what_is_missing(tmp_path: Path) -> None:
-    page = Path(__file__).parent / "accuracy_serving.py"
-    ran = subprocess.run([sys.executable, page, tmp_path], capture_output=True, text=True, check=False)
-    assert ran.returncode == 2
-    assert "serving_measured.csv is not there" in ran.stderr

@@ -9,7 +9,7 @@
 //!     A100 SXM   16 bits 6.8 %              H100 SXM   16 bits 6.5 %, 8 bits 4.9 %
 //!     B200 SXM   16 bits 6.8 %, 8 bits 4.9 %
 //!
-//! `tests/accuracy_gemm.py` prints them from the measurements. Constants belong to the software as much as to the chip and
+//! `docs/accuracy.md` has them by size and software. Constants belong to the software as much as to the chip and
 //! hold as a set; `chip_gemm_launch_s` in 8 bits holds a launch of the conversion. H200 and H800 have those of the H100,
 //! GB200 those of the B200, with their own bandwidth and units. Times in 8 bits are with the conversion of 16-bit activations,
 //! as measured; multiplications of what is in 8 bits already are faster: the best shapes published for B200 and GB200 take

@@ -28,7 +28,7 @@
 //!             groups left out, three measurements of their own giving a scale 8.4 / 11.4   textbook roofline 49 / 49
 //!     TTFT    where nothing queues, groups left out 24.6 / 33.6   chips 23.6 / 32.2   models 23.4 / 34.2
 //!
-//! `tests/accuracy_serving.py` prints them by chip, engine and model. To carry them into a sweep, draw
+//! `docs/accuracy.md` has them by chip, engine and model. To carry them into a sweep, draw
 //! `serve_cal_tpot_scale` and `serve_cal_ttft_scale` from log-normal laws around 1 with the spreads `serve_tpot_log_sd` and
 //! `serve_ttft_log_sd`. The constants are not physics one by one: times a layer and factors of engines trade off.
 //!

@@ -23,14 +23,15 @@
 //! HFU adds what is computed again. Korthikanti et al. print it with the attention term doubled where selective recompute
 //! adds a third; only that gives the figures of their table 5, so `train_hfu_korthikanti` is there beside the literal one.
 //!
-//! **Accuracy.** Mean error of the step time 4.7 % on 14 runs of Megatron on A100, 5.7 % where each is predicted by constants
-//! fitted without it; 2.5 % and 3.2 % on 22 runs of Megatron-LM on B200. Of the 14, three of MT-NLG come out 13 to 16 % too
+//! **Accuracy.** Mean error of the step time 4.7 % on 14 runs of Megatron on A100, 6.1 % where each is predicted by constants
+//! fitted without it, 8.1 % without its whole paper; 2.5 %, 3.1 % and, without its model, 5.5 % on 22 runs of Megatron-LM on
+//! B200. Efficiencies of the other chip would miss by 37 %. Of the 14, three of MT-NLG come out 13 to 16 % too
 //! short, a similar run without DeepSpeed does not: software, which no constant here stands for; the other eleven are at
 //! 2.0 % in the mean. Three constants a chip are in the catalog (η∞, attention, links), six shared ones are declared
 //! here, and entries of the catalog that were not measured say so. The B200 runs hid no communication, so its links reach a
 //! third of their bandwidth where a tuned run would seem to reach more. The page is right about a run's software only as far as
 //! it is told: without `train_gradient_bytes` and `train_zero_stage` of their time the A100 runs are at 5.2 %.
-//! `python tests/accuracy_step.py FOLDER --fit` prints every run and fits again.
+//! `docs/accuracy.md` has every run; `python -m accuracy FOLDER step` fits again.
 //!
 //! Left out: overlap of tensor, context and expert communication with compute, schedules with other bubbles (zero bubble,
 //! DualPipe), unequal stages, uneven routing, linear layers' own kernels, failures and restarts.
