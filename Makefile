@@ -3,7 +3,7 @@ BIN := .venv/bin
 BUILT := .venv/.built
 CORE := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: run test lint generated accuracy clean
+.PHONY: run test lint generated accuracy counts recount kernels clean
 
 run: $(BUILT)  ## weigh the claims and show the reference scenario
 	$(BIN)/tapeout claims && $(BIN)/tapeout evaluate --reference
@@ -19,6 +19,15 @@ generated: $(BUILT)  ## the files that follow from the declarations
 
 accuracy: $(BUILT)  ## docs/accuracy.md from the measurements in FOLDER
 	$(BIN)/python -m accuracy $(FOLDER) --page docs/accuracy.md
+
+counts: $(BUILT)  ## instructions of every kernel, against tests/instructions.toml
+	$(BIN)/python benches/counts.py
+
+recount: $(BUILT)  ## rewrites tests/instructions.toml
+	$(BIN)/python benches/counts.py --write
+
+kernels: $(BUILT)  ## what limits every kernel on this machine: rewrites docs/kernels.md
+	$(BIN)/python benches/kernels.py
 
 clean:  ## everything that was built
 	rm -rf .venv target python/tapeout/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

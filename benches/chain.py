@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -32,17 +33,26 @@ VARYING = {
 OUTPUTS = ["build_npv_usd", "build_npv_sd_usd", "decision", "train_cost_usd"]
 
 
-def main(rows: int) -> None:
+def frame(rows: int) -> pl.DataFrame:
+    """What varies."""
     generator = np.random.default_rng(1)
-    frame = pl.DataFrame({name: generator.uniform(*ends, rows) for name, ends in VARYING.items()})
-    assume = {name: value for name, value in tapeout.reference().row(0, named=True).items() if name not in VARYING}
+    return pl.DataFrame({name: generator.uniform(*ends, rows) for name, ends in VARYING.items()})
+
+
+def assumptions() -> dict[str, Any]:
+    """What does not."""
+    return {name: value for name, value in tapeout.reference().row(0, named=True).items() if name not in VARYING}
+
+
+def main(rows: int) -> None:
+    varying, assume = frame(rows), assumptions()
     for threads in (1, 2):
         _core.configure(threads=threads)
-        tapeout.evaluate(frame.head(1000), OUTPUTS, assume=assume)
+        tapeout.evaluate(varying.head(1000), OUTPUTS, assume=assume)
         seconds = []
         for _ in range(5):
             start = time.perf_counter()
-            tapeout.evaluate(frame, OUTPUTS, assume=assume)
+            tapeout.evaluate(varying, OUTPUTS, assume=assume)
             seconds.append(time.perf_counter() - start)
         rate = rows / statistics.median(seconds)
         print(f"{threads} thread{'s' if threads > 1 else ''}: {rate / 1e6:.3f} M rows/s")

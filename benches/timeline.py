@@ -8,10 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
-import numpy as np
-import polars as pl
-from chain import VARYING
-
+import chain
 import tapeout
 from tapeout import _core
 
@@ -19,15 +16,13 @@ OUTPUTS = ("demand_month", "month_saving_usd", "build_month", "build_npv_usd")
 
 
 def main(scenarios: int) -> None:
-    generator = np.random.default_rng(1)
-    frame = pl.DataFrame({name: generator.uniform(*ends, scenarios) for name, ends in VARYING.items()})
-    assume = {name: value for name, value in tapeout.reference().row(0, named=True).items() if name not in VARYING}
+    varying, assume = chain.frame(scenarios), chain.assumptions()
     _core.configure(threads=1)
     for outputs in OUTPUTS:
         seconds = []
         for _ in range(3):
             start = time.perf_counter()
-            tapeout.timeline(frame, outputs, assume=assume)
+            tapeout.timeline(varying, outputs, assume=assume)
             seconds.append(time.perf_counter() - start)
         print(f"{outputs}: {scenarios * 120 / min(seconds) / 1e6:.2f} M scenario-months/s")
 

@@ -157,7 +157,10 @@ unsafe fn same_but_for(input: Option<usize>, call: &Call, first: usize, rows: us
 /// Runs a model on a block: once for rows that are like the one before, as those of a scenario that stands there for every
 /// month, and with the others in the order of what its loops hang on, so that the rows of a pack leave a loop together. A
 /// row's result does not depend on its neighbours.
-fn run(model: &Registered, level: Level, call: &Call) {
+///
+/// # Panics
+/// Never: there is one place for each address.
+pub fn run(model: &Registered, level: Level, call: &Call) {
     let rows = call.packs * LANES;
     // SAFETY: `row` is below `packs` × `LANES`, the length of every input.
     let read = |at: *const [f64; LANES], row: usize| unsafe { at.cast::<f64>().add(row).read() };
