@@ -11,9 +11,12 @@ use crate::saving::Months;
 
 /// More respins than this count as this many.
 pub const MOST_RESPINS: usize = 59;
-/// Probability below which a branch or its tail is not followed further: sixty of them are 6e-10 of the whole, and a tail
-/// is not lost but counted in the month in which it is left.
-const NEGLIGIBLE: f64 = 1e-11;
+/// Probability below which a branch is not followed further: sixty of them are 6e-11 of the whole.
+const NEGLIGIBLE: f64 = 1e-12;
+/// Probability below which a branch's tail is not, and share of the branch that it may not exceed: it is counted in the month
+/// in which it is left, not where it belongs.
+const NEGLIGIBLE_TAIL: f64 = 1e-11;
+const LARGEST_TAIL: f64 = 1e-2;
 /// Beyond this, e^-z is no longer told from 0.
 const FARTHEST: f64 = 700.0;
 
@@ -297,8 +300,8 @@ impl<'a, N: Number> Edges<'a, N> {
             return;
         }
         let possible = N::zero().lt(probability);
-        let negligible = N::of(NEGLIGIBLE) / N::select(possible, probability, N::one());
-        let negligible = N::select(possible, negligible, N::of(f64::INFINITY));
+        let negligible = N::of(NEGLIGIBLE_TAIL) / N::select(possible, probability, N::one());
+        let negligible = N::select(possible, negligible.min(N::of(LARGEST_TAIL)), N::of(f64::INFINITY));
         let to_edge = starts.floor() + 1.0 - starts;
         // e^(-x/θ) at the first month's edge after the branch's start.
         let to_first_edge = (-(to_edge * overrun.per_month).min(N::of(FARTHEST))).exp();
