@@ -5,6 +5,7 @@
 //! Cunningham, IEEE Transactions on Semiconductor Manufacturing 3 (1990) 60; Stapper, IBM Journal 27 (1983) 549.
 
 use crate::number::Number;
+use crate::occupancy::rescued_by_count;
 use crate::variable::choices;
 
 choices!(
@@ -51,20 +52,35 @@ pub fn perfect_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: 
     }
 }
 
-/// Share of dies with at least one bad unit, no more than are spare, and nothing else wrong: the mean over the law of the
-/// defect density, at the points of `density`.
+/// Share of dies with at least one bad unit, no more than are spare, and nothing else wrong. Where the density has a gamma
+/// law and defects are few, defect by defect; else the mean over the density's law, by quadrature.
 #[inline(always)]
 pub fn rescued_share<N: Number>(model: YieldModel, lambda: N, alpha: N, layers: N, units: Units<N>) -> N {
     if N::shortcut(units.spare.lt(N::one())) {
         return N::zero();
     }
-    let rescue = Rescue::new(units);
     // Exponential for Seeds; for Bose-Einstein the sum of the layers' exponentials.
-    let (lambda, shape) = match model {
-        YieldModel::BoseEinstein => (lambda * layers, layers),
-        YieldModel::Seeds => (lambda, N::one()),
-        _ => (lambda, alpha),
+    let gamma = match model {
+        YieldModel::BoseEinstein => Some((lambda * layers, layers)),
+        YieldModel::Seeds => Some((lambda, N::one())),
+        YieldModel::NegativeBinomial => Some((lambda, alpha)),
+        YieldModel::Poisson | YieldModel::Murphy | YieldModel::Rectangular | YieldModel::Moore => None,
     };
+    let Some((lambda, shape)) = gamma else {
+        return rescued_on_average(model, lambda, alpha, units);
+    };
+    let (ratio, counted) = rescued_by_count(lambda, shape, units);
+    let by_count = ratio * perfect_share(YieldModel::NegativeBinomial, lambda, shape, layers);
+    if N::shortcut(counted) {
+        return by_count;
+    }
+    N::select(counted, by_count, rescued_on_average(model, lambda, shape, units))
+}
+
+/// The mean over the law of the defect density, at points of it.
+#[inline(always)]
+fn rescued_on_average<N: Number>(model: YieldModel, lambda: N, shape: N, units: Units<N>) -> N {
+    let rescue = Rescue::new(units);
     let mut gamma = Gamma::new(shape, units.spare, lambda * units.share);
     let points = match model {
         YieldModel::Poisson => 1,

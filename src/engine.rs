@@ -5,17 +5,18 @@
 
 use crate::gradient::{self, Downstream};
 use crate::number::{LANES, Number, Pack};
-use crate::plan::{Known, Plan, Registered, Source, Step, Unanswerable, VariableId, registry};
+use crate::plan::{self, Known, Plan, Registered, Source, Step, Unanswerable, VariableId, registry};
 use crate::solve::{self, Search};
 use crate::variable::{Kind, Model, Role};
-use fearless_simd::{Level, Simd};
+use fearless_simd::{Level, Simd, dispatch};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::{Deref, DerefMut};
 use std::ptr::{null, null_mut};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Rows in a block, a multiple of the lanes.
-pub const BLOCK: usize = 256;
+pub const BLOCK: usize = 512;
 const MOST_VARIABLES: usize = 128;
 
 /// One run of a model over a block: addresses of packs of eight rows.
@@ -154,9 +155,6 @@ unsafe fn same_but_for(input: Option<usize>, call: &Call, first: usize, rows: us
     read.filter(|(k, at)| !at.is_null() && Some(*k) != input).all(|(_, at)| same(at.cast()))
 }
 
-/// Parts into which one sum cuts the rows that the next orders.
-const STRIPS: usize = 4;
-
 /// Runs a model on a block: once for rows that are like the one before, as those of a scenario that stands there for every
 /// month, and with the others in the order of what its loops hang on, so that the rows of a pack leave a loop together. A
 /// row's result does not depend on its neighbours.
@@ -194,8 +192,7 @@ pub fn run(model: &Registered, level: Level, call: &Call) {
             }
         }
     }
-    let mut strip = count;
-    let mut differ = false;
+    let mut sums: Vec<[f64; BLOCK]> = Vec::new();
     for sum in &model.together {
         let mut keys = [0.0; BLOCK];
         for &(input, weight) in sum {
@@ -204,15 +201,21 @@ pub fn run(model: &Registered, level: Level, call: &Call) {
             }
         }
         if keys[..rows].iter().any(|key| key.total_cmp(&keys[0]).is_ne()) {
-            differ = true;
-            for rows in order[..count].chunks_mut(strip) {
-                rows.sort_unstable_by(|a, b| keys[*a].total_cmp(&keys[*b]).then(a.cmp(b)));
-            }
-            strip = (strip / STRIPS).max(1).next_multiple_of(LANES);
+            sums.push(keys);
         }
     }
-    if count == rows && !differ {
+    if count == rows && sums.is_empty() {
         return (model.entry.run)(level, call);
+    }
+    // Each sum cuts the rows into strips that the next orders: as many of one as of the other.
+    let mut strip = count;
+    for (done, keys) in sums.iter().enumerate() {
+        for rows in order[..count].chunks_mut(strip) {
+            rows.sort_unstable_by(|a, b| keys[*a].total_cmp(&keys[*b]).then(a.cmp(b)));
+        }
+        let packs = strip.div_ceil(LANES) as f64;
+        let strips = packs.powf(1.0 / (sums.len() - done) as f64);
+        strip = (packs / strips).round().max(1.0) as usize * LANES;
     }
 
     let packs = count.div_ceil(LANES);
@@ -223,14 +226,14 @@ pub fn run(model: &Registered, level: Level, call: &Call) {
     let last = order[count - 1];
     order[count..].fill(last);
     let addresses = call.inputs.len() + call.given.len() + call.outputs.len();
-    let mut memory = vec![[0.0; LANES]; addresses * packs];
-    let mut places = memory.chunks_exact_mut(packs);
+    let mut memory = vec![Rows::all(0.0); addresses];
+    let mut places = memory.iter_mut();
     let mut gathered = |at: *const [f64; LANES]| {
         if at.is_null() {
             return at;
         }
-        let place = places.next().expect("one for each address").as_flattened_mut();
-        for (value, &row) in place.iter_mut().zip(&order) {
+        let place = places.next().expect("one for each address");
+        for (value, &row) in place.iter_mut().zip(&order[..packs * LANES]) {
             *value = read(at, row);
         }
         place.as_ptr().cast()
@@ -238,15 +241,37 @@ pub fn run(model: &Registered, level: Level, call: &Call) {
     let inputs: Vec<_> = call.inputs.iter().map(|&at| gathered(at)).collect();
     let given: Vec<_> = call.given.iter().map(|&at| gathered(at)).collect();
     let mut outputs: Vec<_> = (&mut places).take(call.outputs.len()).collect();
-    let places: Vec<_> = outputs.iter_mut().map(|place| place.as_mut_ptr()).collect();
+    let places: Vec<_> = outputs.iter_mut().map(|place| place.as_mut_ptr().cast()).collect();
     (model.entry.run)(level, &Call { inputs: &inputs, given: &given, outputs: &places, packs, ..*call });
     for (place, &at) in outputs.iter().zip(call.outputs) {
-        let place = place.as_flattened();
         for row in 0..rows {
             // SAFETY: `row` is below `packs` × `LANES`, the length of every output.
             unsafe { at.cast::<f64>().add(row).write(place[position[like[row]]]) };
         }
     }
+}
+
+/// Whether all values lie within bounds; what is not a number lies within none.
+fn within(level: Level, values: &[f64], low: f64, high: f64) -> bool {
+    #[inline(always)]
+    fn all<S: Simd>(simd: S, packs: &[[f64; LANES]], low: f64, high: f64) -> bool {
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let (low, high) = (Pack::<S>::of(low), Pack::<S>::of(high));
+                let mut inside = low.le(low);
+                let mut k = 0;
+                while k < packs.len() {
+                    let values = Pack::load(simd, &packs[k]);
+                    inside = inside & low.le(values) & values.le(high);
+                    k += 1;
+                }
+                Pack::<S>::all(inside)
+            },
+        )
+    }
+    let (packs, rest) = values.as_chunks::<LANES>();
+    rest.iter().all(|value| low <= *value && *value <= high) && dispatch!(level, simd => all(simd, packs, low, high))
 }
 
 /// The element type of a caller's column.
@@ -464,9 +489,9 @@ impl Request {
     /// # Errors
     /// Where memory is short.
     pub fn patterns(&self) -> Result<Patterns, Stopped> {
-        let reach = registry().reach(&self.outputs);
+        let reach = plan::reach(&self.outputs);
         let mut varies = Vec::new();
-        for &id in &reach {
+        for &id in &*reach {
             if let Some(column) = self.columns.get(&id) {
                 if Self::is_choice(id) {
                     varies.push(Varies::Choice(id));
@@ -639,7 +664,7 @@ pub enum Supply {
 
 /// A plan with every variable's place in the arena.
 pub struct Layout {
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     pub slots: HashMap<VariableId, usize>,
     pub variables: Vec<VariableId>,
     supplies: Vec<Option<Supply>>,
@@ -654,7 +679,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    fn new(plan: Plan, request: &Request, pattern: &Pattern) -> Layout {
+    fn new(plan: Arc<Plan>, request: &Request, pattern: &Pattern) -> Layout {
         let mut layout = Layout {
             plan,
             slots: HashMap::new(),
@@ -679,7 +704,8 @@ impl Layout {
             layout.variables.push(id);
             layout.supplies.push(supply);
         }
-        for (s, step) in layout.plan.steps.iter().enumerate() {
+        let plan = layout.plan.clone();
+        for (s, step) in plan.steps.iter().enumerate() {
             let constant =
                 step.needs.iter().all(|(_, reads)| reads.iter().all(|id| layout.is_constant[layout.slots[id]]));
             if constant {
@@ -717,7 +743,33 @@ fn default_of(id: VariableId, known: &Known) -> f64 {
         .map_or(registry().variables[id].default, |choice| f64::from(choice.1))
 }
 
-type Rows = [f64; BLOCK];
+/// A block of one variable, on cache lines. One line lies between it and the next: at a distance of a power of two, all
+/// variables of a row would meet in a few sets of the first-level cache.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Rows {
+    values: [f64; BLOCK],
+    between: [f64; LANES],
+}
+
+impl Rows {
+    const fn all(value: f64) -> Rows {
+        Rows { values: [value; BLOCK], between: [0.0; LANES] }
+    }
+}
+
+impl Deref for Rows {
+    type Target = [f64; BLOCK];
+    fn deref(&self) -> &[f64; BLOCK] {
+        &self.values
+    }
+}
+
+impl DerefMut for Rows {
+    fn deref_mut(&mut self) -> &mut [f64; BLOCK] {
+        &mut self.values
+    }
+}
 
 /// One thread's memory: a block of every variable, its nulls, and where each block's values are.
 pub struct Arena {
@@ -726,6 +778,7 @@ pub struct Arena {
     pub has_nulls: Vec<bool>,
     pub at: Vec<*mut f64>,
     invalid: [u16; BLOCK],
+    level: Level,
     /// The derivative of every variable by the one of a direction.
     pub tangents: Vec<Rows>,
 }
@@ -846,12 +899,13 @@ impl Arena {
         let variables = layout.first_result();
         let slots = variables + layout.outputs.iter().filter(|slot| **slot >= variables).count();
         let mut arena = Arena {
-            blocks: vec![[0.0; BLOCK]; slots],
+            blocks: vec![Rows::all(0.0); slots],
             nulls: vec![[0; BLOCK]; slots],
             has_nulls: vec![false; slots],
             at: Vec::new(),
             invalid: [0; BLOCK],
-            tangents: vec![[0.0; BLOCK]; if layout.directions.is_empty() { 0 } else { variables }],
+            level: settings.level,
+            tangents: vec![Rows::all(0.0); if layout.directions.is_empty() { 0 } else { variables }],
         };
         arena.at = arena.blocks.iter_mut().map(|block| block.as_mut_ptr()).collect();
         for (slot, supply) in layout.supplies.iter().enumerate() {
@@ -882,7 +936,7 @@ impl Arena {
             self.has_nulls[slot] = false;
             // SAFETY: the address is that of a block, or of rows of an output at least as many.
             let values = unsafe { std::slice::from_raw_parts_mut(self.at[slot], rows) };
-            let impossible = values.iter().fold(false, |any, value| any | value.is_nan());
+            let impossible = !within(level, values, f64::NEG_INFINITY, f64::INFINITY);
             let inherits = reads.iter().any(|read| self.has_nulls[layout.slots[read]]);
             if !impossible && !inherits {
                 continue;
@@ -982,7 +1036,7 @@ impl Arena {
             let values = unsafe { std::slice::from_raw_parts(self.at[slot].cast_const(), rows) };
             let (low, high) = (variable.low, variable.high);
             let whole = variable.kind != Kind::Number;
-            let inside = values.iter().fold(true, |all, value| all & (low <= *value) & (*value <= high));
+            let inside = within(self.level, values, low, high);
             if inside && (!whole || values.iter().all(|value| variable.allows(*value))) {
                 continue;
             }
@@ -1056,9 +1110,9 @@ impl Arena {
 }
 
 /// What an input no wanted output reads is taken from: should one read it all the same, its answer is null and not wrong.
-static UNREAD: Rows = [f64::NAN; BLOCK];
+static UNREAD: Rows = Rows::all(f64::NAN);
 /// The derivatives of what does not move.
-static STILL: Rows = [0.0; BLOCK];
+static STILL: Rows = Rows::all(0.0);
 
 /// A vector of `rows` values, or the knowledge that there is no memory for it.
 fn reserve<T: Clone + Default>(rows: usize) -> Result<Vec<T>, Stopped> {
@@ -1078,7 +1132,7 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
     let mut bad_rows: Vec<BadRows> = Vec::new();
     let mut layouts = Vec::new();
     for pattern in &patterns {
-        match Plan::new(&pattern.known, &request.outputs) {
+        match Plan::of(&pattern.known, &request.outputs) {
             Ok(plan) => layouts.push(Ok(Layout::new(plan, request, pattern))),
             Err(why) => {
                 let known = bad_rows.iter().position(|bad| bad.why == why);

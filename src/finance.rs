@@ -3,6 +3,8 @@
 use crate::number::Number;
 
 pub const MONTHS_PER_YEAR: f64 = 12.0;
+/// For the months' loops, where a division costs as much as all else.
+pub const YEARS_PER_MONTH: f64 = 1.0 / MONTHS_PER_YEAR;
 /// Hours in a year of 365.25 days.
 pub const HOURS_PER_YEAR: f64 = 8766.0;
 

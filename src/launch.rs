@@ -11,8 +11,12 @@ use crate::saving::Months;
 
 /// More respins than this count as this many.
 pub const MOST_RESPINS: usize = 59;
-/// Probability below which a branch or its tail is not followed further: sixty of them are 6e-11 of the whole.
+/// Probability below which a branch is not followed further: sixty of them are 6e-11 of the whole.
 const NEGLIGIBLE: f64 = 1e-12;
+/// Probability below which a branch's tail is not, and share of the branch that it may not exceed: it is counted in the month
+/// in which it is left, not where it belongs.
+const NEGLIGIBLE_TAIL: f64 = 1e-11;
+const LARGEST_TAIL: f64 = 1e-2;
 /// Beyond this, e^-z is no longer told from 0.
 const FARTHEST: f64 = 700.0;
 
@@ -213,86 +217,129 @@ impl<N: Number> Overrun<N> {
     }
 }
 
-/// The overrun's survival at the months' edges after the start of one branch. The cells between them are what a branch adds
-/// to the law: each has a mass and a mean. Edges are made before cells are read, so that neither waits for the other.
+/// The month in which the first of the rows launches, cut to the horizon.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a month, cut to the horizon")]
+pub fn month_of_first<N: Number>(launch_months: N) -> usize {
+    ((-((-launch_months).highest())).max(0.0) as usize).min(HORIZON)
+}
+
+/// The overrun's survival at the months' edges after the start of one branch, and its mean between them. The cells between
+/// the edges are what a branch adds to the law. They are made before they are read: a longer chain of operations would keep
+/// the processor waiting.
 pub struct Edges<'a, N: Number> {
     branch: Branch<N>,
     mean: N,
     /// The first month in which any row may launch, and the month after the last.
     pub first: usize,
     pub end: usize,
-    /// P(G > x) for shapes s and s + 1.
+    /// P(G > x) at each month's beginning.
     survival: &'a mut Months<N>,
-    survival_next: &'a mut Months<N>,
+    /// Mean launch within each month, 0 to 1.
+    offset: &'a mut Months<N>,
 }
 
 /// A month in which a branch may launch.
 #[derive(Clone, Copy)]
 pub struct Cell<N> {
     pub month: usize,
+    /// The month as a number.
+    pub beginning: N,
     /// Chance of this branch and this month.
     pub mass: N,
     /// Mean launch within the month, 0 to 1.
     pub offset: N,
 }
 
+/// The cells of a branch, one after the other.
+pub struct Cells<'a, N: Number> {
+    edges: &'a Edges<'a, N>,
+    month: usize,
+    beginning: N,
+    survival: N,
+}
+
+impl<N: Number> Iterator for Cells<'_, N> {
+    type Item = Cell<N>;
+    #[inline(always)]
+    fn next(&mut self) -> Option<Cell<N>> {
+        let (edges, month, beginning, before) = (self.edges, self.month, self.beginning, self.survival);
+        if month >= edges.end {
+            return None;
+        }
+        self.survival = edges.survival(month + 1);
+        (self.month, self.beginning) = (month + 1, beginning + 1.0);
+        let mass = edges.branch.probability * (before - self.survival);
+        Some(Cell { month, beginning, mass, offset: N::restore(edges.offset[month]) })
+    }
+}
+
 impl<'a, N: Number> Edges<'a, N> {
     #[inline(always)]
-    pub fn new(law: &LaunchLaw<N>, [survival, survival_next]: &'a mut [Months<N>; 2]) -> Self {
+    pub fn new(law: &LaunchLaw<N>, [survival, offset]: &'a mut [Months<N>; 2]) -> Self {
         Edges {
             branch: Branch { respins: 0, probability: N::zero(), months: N::zero() },
             mean: law.shape() * law.overrun_months,
             first: 0,
             end: 0,
             survival,
-            survival_next,
+            offset,
         }
     }
-    /// Makes the edges of a branch.
+    /// Makes the cells of a branch.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a month, cut to the horizon")]
     #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
     pub fn fill(&mut self, overrun: &Overrun<N>, branch: Branch<N>) {
         let (probability, starts) = (branch.probability, branch.months);
+        let mut month = month_of_first(starts);
+        self.branch = branch;
+        self.first = month;
+        self.end = month;
+        self.survival[month] = N::one().save();
+        if month == HORIZON {
+            return;
+        }
         let possible = N::zero().lt(probability);
-        let negligible = N::of(NEGLIGIBLE) / N::select(possible, probability, N::one());
-        let negligible = N::select(possible, negligible, N::of(f64::INFINITY));
+        let negligible = N::of(NEGLIGIBLE_TAIL) / N::select(possible, probability, N::one());
+        let negligible = N::select(possible, negligible.min(N::of(LARGEST_TAIL)), N::of(f64::INFINITY));
         let to_edge = starts.floor() + 1.0 - starts;
         // e^(-x/θ) at the first month's edge after the branch's start.
         let to_first_edge = (-(to_edge * overrun.per_month).min(N::of(FARTHEST))).exp();
-        let mut month = (-((-starts).highest())).max(0.0) as usize;
-        month = month.min(HORIZON);
-        self.branch = branch;
-        self.first = month;
-        self.survival[month] = N::one().save();
-        self.survival_next[month] = N::one().save();
+        let mut since_start = -starts + month as f64;
         let mut e_minus_z = N::one();
+        // P(G > x) for shapes s and s + 1.
+        let (mut survival, mut survival_next) = (N::one(), N::one());
         // Whether the branch has begun on all rows.
         let mut running = false;
         while month < HORIZON {
-            let end = -starts + (month as f64 + 1.0);
+            let (before, before_next, beginning) = (survival, survival_next, since_start);
+            since_start = since_start + 1.0;
             let e_after = e_minus_z * overrun.over_a_month;
-            let begun = N::zero().lt(end);
+            let begun = N::zero().lt(since_start);
             let (to, e) = if running {
-                (end, e_after)
+                (since_start, e_after)
             } else {
-                let after_first = N::select(end.le(N::one()), to_first_edge, e_after);
-                (end.positive_part(), N::select(begun, after_first, N::one()))
+                let after_first = N::select(since_start.le(N::one()), to_first_edge, e_after);
+                (since_start.positive_part(), N::select(begun, after_first, N::one()))
             };
             e_minus_z = e;
             let z = (to * overrun.per_month).min(N::of(FARTHEST));
-            let (survival, next_term) = overrun.shape.survival_and_next(z, e_minus_z);
+            let next_term;
+            (survival, next_term) = overrun.shape.survival_and_next(z, e_minus_z);
             let over = survival.lt(negligible);
-            let mut survival_next = N::select(over, N::zero(), survival + next_term);
-            let mut survival = N::select(over, N::zero(), survival);
+            survival_next = N::select(over, N::zero(), survival + next_term);
+            survival = N::select(over, N::zero(), survival);
             if !running {
                 survival_next = N::select(begun, survival_next, N::one());
                 survival = N::select(begun, survival, N::one());
                 running = N::all(begun);
             }
+            let share = before - survival;
+            let weighted = self.mean * (before_next - survival_next);
+            let mean = weighted / N::select(N::zero().lt(share), share, N::one());
+            self.offset[month] = (mean - beginning).positive_part().min(N::one()).save();
             month += 1;
             self.survival[month] = survival.save();
-            self.survival_next[month] = survival_next.save();
             if N::all(survival.le(N::zero())) {
                 break;
             }
@@ -300,14 +347,19 @@ impl<'a, N: Number> Edges<'a, N> {
         self.end = month;
     }
     #[inline(always)]
-    pub fn cell(&self, month: usize) -> Cell<N> {
-        let (before, after) = (N::restore(self.survival[month]), N::restore(self.survival[month + 1]));
-        let share = before - after;
-        let weighted = self.mean * (N::restore(self.survival_next[month]) - N::restore(self.survival_next[month + 1]));
-        let mean = weighted / N::select(N::zero().lt(share), share, N::one());
-        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-        let offset = (mean + (self.branch.months - month as f64)).positive_part().min(N::one());
-        Cell { month, mass: self.branch.probability * share, offset }
+    #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
+    pub fn cells(&self) -> Cells<'_, N> {
+        Cells {
+            edges: self,
+            month: self.first,
+            beginning: N::of(self.first as f64),
+            survival: self.survival(self.first),
+        }
+    }
+    /// Chance of this branch and a launch in `month`.
+    #[inline(always)]
+    pub fn mass(&self, month: usize) -> N {
+        self.branch.probability * (self.survival(month) - self.survival(month + 1))
     }
     /// P(G > x) at the beginning of `month`.
     #[inline(always)]
@@ -415,11 +467,10 @@ mod tests {
             let mut branches = law.branches();
             while let Some(branch) = branches.next() {
                 edges.fill(&overrun, branch);
-                for month in edges.first..edges.end {
-                    let cell = edges.cell(month);
+                for cell in edges.cells() {
                     assert!(cell.mass >= 0.0 && cell.offset >= 0.0 && cell.offset <= 1.0);
                     mass += cell.mass;
-                    mean += cell.mass * (month as f64 + cell.offset);
+                    mean += cell.mass * (cell.beginning + cell.offset);
                 }
                 assert!(edges.beyond() < 1e-12);
                 mass += edges.beyond();

@@ -18,6 +18,7 @@ pub mod micro_batch;
 pub mod models;
 pub mod normal;
 pub mod number;
+pub mod occupancy;
 pub mod own_flow;
 pub mod plan;
 #[cfg(feature = "python")]

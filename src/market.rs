@@ -2,7 +2,7 @@
 //!
 //! Real months x run from the decision; flows are constant within a month at their mid-month value.
 
-use crate::finance::MONTHS_PER_YEAR;
+use crate::finance::{MONTHS_PER_YEAR, YEARS_PER_MONTH};
 use crate::number::Number;
 use crate::saving::{Months, months};
 use std::f64::consts::LN_2;
@@ -87,7 +87,7 @@ impl<N: Number> Month<N> {
     /// Present value at merchant prices of the month's work of one own unit a year.
     #[inline(always)]
     pub fn work_usd(&self) -> N {
-        self.price_usd.now * self.discount.now / MONTHS_PER_YEAR
+        self.price_usd.now * self.discount.now * YEARS_PER_MONTH
     }
 }
 

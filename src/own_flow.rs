@@ -4,7 +4,7 @@
 //!     live(t) = residual + (1 - residual) e^(-η (x - freeze)⁺/12)
 //!     month's flow v = min(addressable · D, peak) / 12 · u · live · (1+r)^-t       (mid-month)
 
-use crate::finance::MONTHS_PER_YEAR;
+use crate::finance::{MONTHS_PER_YEAR, YEARS_PER_MONTH};
 use crate::market::{MID_MONTH, Market, Month, Path};
 use crate::number::Number;
 
@@ -88,7 +88,7 @@ impl<N: Number> OwnFlow<N> {
         self.fresh = N::select(begins, self.first_loss, self.fresh * self.monthly_loss);
         self.fresh = N::select(since_freeze.le(N::zero()), N::one(), self.fresh);
         let live = self.residual_share + (-self.residual_share + 1.0) * self.fresh;
-        let today = live * self.month.discount.now / MONTHS_PER_YEAR;
+        let today = live * self.month.discount.now * YEARS_PER_MONTH;
         OwnMonth { unit_saving_usd, lead_usd, live_share: live, today }
     }
 

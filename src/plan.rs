@@ -7,6 +7,7 @@
 use crate::models::{ALTERNATIVES, Entry, MODELS};
 use crate::variable::{Kind, Role, Variable};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock};
 
 pub type VariableId = usize;
@@ -447,17 +448,57 @@ impl Walk<'_> {
     }
 }
 
+/// Answers to the last questions. Calls on a few rows ask the same again and again, and a plan takes longer than their rows.
+struct Memory<K, V>(OnceLock<Mutex<HashMap<K, V>>>);
+
+impl<K: Hash + Eq, V: Clone> Memory<K, V> {
+    const MOST: usize = 256;
+    const fn new() -> Self {
+        Memory(OnceLock::new())
+    }
+    fn get(&self, question: K, answer: impl FnOnce(&K) -> V) -> V {
+        let memory = self.0.get_or_init(Mutex::default);
+        let lock = || memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = lock().get(&question) {
+            return known.clone();
+        }
+        let new = answer(&question);
+        let mut known = lock();
+        if known.len() >= Self::MOST {
+            known.clear();
+        }
+        known.insert(question, new.clone());
+        new
+    }
+}
+
+/// `Registry::reach`, remembered.
+pub fn reach(outputs: &[VariableId]) -> Arc<BTreeSet<VariableId>> {
+    static KNOWN: Memory<Vec<VariableId>, Arc<BTreeSet<VariableId>>> = Memory::new();
+    KNOWN.get(outputs.to_vec(), |outputs| Arc::new(registry().reach(outputs)))
+}
+
 impl Plan {
+    /// `new`, remembered.
+    ///
+    /// # Errors
+    /// Where an output can't be computed from what is known.
+    pub fn of(known: &Known, outputs: &[VariableId]) -> Result<Arc<Plan>, Unanswerable> {
+        type Answer = Result<Arc<Plan>, Unanswerable>;
+        static KNOWN: Memory<(Known, Vec<VariableId>), Answer> = Memory::new();
+        KNOWN.get((known.clone(), outputs.to_vec()), |(known, outputs)| Plan::new(known, outputs).map(Arc::new))
+    }
+
     /// # Errors
     /// Where an output can't be computed from what is known.
     pub fn new(known: &Known, outputs: &[VariableId]) -> Result<Plan, Unanswerable> {
         let registry = registry();
-        let reach = registry.reach(outputs);
+        let reach = reach(outputs);
         let choices_of = |model: usize| known.choices_of(model);
         let given_of = |model: usize| known.given_of(model);
 
         let mut ways = Ways { needs: HashMap::new(), defaults: HashSet::new() };
-        for &id in &reach {
+        for &id in &*reach {
             let variable = &registry.variables[id];
             let is_choice = variable.role == Role::Input && matches!(variable.kind, Kind::Choice | Kind::Boolean);
             if is_choice || (!variable.default.is_nan() && !known.closed.contains(&id)) {

@@ -134,12 +134,15 @@ pub struct Expected<N> {
 }
 
 /// Sums over outcomes. Squares are of deviations from the first possible outcome of the row, so that a single one has none.
-struct Sums<N> {
+struct Sums<N: Number> {
     mass: N,
     saving: N,
     cost: N,
     origin: N,
     square: N,
+    /// The rows that have their first outcome, and whether any has none yet.
+    begun: N::Mask,
+    seeking: bool,
     /// Whether the standard deviation is wanted.
     spread: bool,
 }
@@ -155,7 +158,14 @@ impl<N: Number> Sums<N> {
     #[inline(always)]
     fn new(spread: bool) -> Self {
         let zero = N::zero();
-        Sums { mass: zero, saving: zero, cost: zero, origin: zero, square: zero, spread }
+        let begun = zero.lt(zero);
+        Sums { mass: zero, saving: zero, cost: zero, origin: zero, square: zero, begun, seeking: true, spread }
+    }
+    /// The outcomes of a branch follow, which have this chance together.
+    #[inline(always)]
+    fn branch(&mut self, probability: N) {
+        self.mass = self.mass + probability;
+        self.seeking = !N::shortcut(self.begun);
     }
     #[inline(always)]
     fn add(&mut self, mass: N, saving: N, cost: N) {
@@ -165,9 +175,11 @@ impl<N: Number> Sums<N> {
             return;
         }
         let value = saving - cost;
-        self.origin = N::select(self.mass.eq(N::zero()), value, self.origin);
+        if self.seeking {
+            self.origin = N::select(self.begun, self.origin, value);
+            self.begun = self.begun | N::zero().lt(mass);
+        }
         let deviation = value - self.origin;
-        self.mass = self.mass + mass;
         self.square = self.square + mass * deviation * deviation;
     }
     #[inline(always)]
@@ -236,11 +248,10 @@ impl<N: Number> Programme<'_, N> {
         }
     }
 
+    /// Cost of a launch at `offset` of `month`, which begins at `beginning`.
     #[inline(always)]
-    fn cost(&self, branch: &BranchPayments<N>, month: usize, offset: N) -> N {
-        #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-        let launch = offset + month as f64;
-        branch.launched(launch, self.discounts.at(month, offset))
+    fn cost(&self, branch: &BranchPayments<N>, month: usize, beginning: N, offset: N) -> N {
+        branch.launched(beginning + offset, self.discounts.at(month, offset))
     }
 
     /// Saving and cost of one cell with everything `delay` whole months later.
@@ -250,7 +261,9 @@ impl<N: Number> Programme<'_, N> {
         if month >= HORIZON {
             return (N::zero(), branch.never_usd);
         }
-        (self.saving.at(month, cell.offset), self.cost(branch, month, cell.offset))
+        #[expect(clippy::cast_precision_loss, reason = "0 or 1")]
+        let beginning = cell.beginning + delay as f64;
+        (self.saving.at(month, cell.offset), self.cost(branch, month, beginning, cell.offset))
     }
 
     /// Mean saving, mean cost and standard deviation of their difference, with every launch `delay` months later.
@@ -264,13 +277,12 @@ impl<N: Number> Programme<'_, N> {
             #[inline(always)]
             |branch, payments| {
                 edges.fill(&overrun, branch);
-                let mut month = edges.first;
-                while month < edges.end {
-                    let cell = edges.cell(month);
+                sums.branch(branch.probability);
+                let mut cells = edges.cells();
+                while let Some(cell) = cells.next() {
                     let (s, c) = self.outcome(&cell, &payments, delay);
                     each_launch(&cell);
                     sums.add(cell.mass, s, c);
-                    month += 1;
                 }
                 sums.add(edges.beyond(), N::zero(), payments.never_usd);
             },
@@ -284,33 +296,41 @@ impl<N: Number> Programme<'_, N> {
         let overrun = Overrun::new(&self.law);
         let mut tables = [months::<N>(); 2];
         let mut edges = Edges::new(&self.law, &mut tables);
-        let mut outcomes = Vec::with_capacity(2 * HORIZON);
+        let mut outcomes = Vec::with_capacity(8 * HORIZON);
         self.each_branch(
             #[inline(always)]
             |branch, payments| {
                 let never = -payments.never_usd;
                 edges.fill(&overrun, branch);
-                let mut month = edges.first;
-                while month < edges.end {
-                    #[expect(clippy::cast_precision_loss, reason = "at most the horizon")]
-                    let since_start = -branch.months + month as f64;
-                    let start = (-since_start).positive_part().min(N::one());
-                    let before = self.value(&payments, month, start);
-                    let after = if month + 1 == HORIZON { never } else { self.value(&payments, month, N::one()) };
+                let mut at_beginning = never;
+                // Whether the branch began on all rows before this month.
+                let mut running = false;
+                let mut cells = edges.cells();
+                while let Some(Cell { month, beginning, mass, .. }) = cells.next() {
+                    let since_start = beginning - branch.months;
+                    let (start, before) = if running {
+                        (N::zero(), at_beginning)
+                    } else {
+                        let start = (-since_start).positive_part().min(N::one());
+                        let began = N::zero().lt(since_start);
+                        running = N::all(N::zero().le(since_start));
+                        (start, N::select(began, at_beginning, self.value(&payments, month, beginning, start)))
+                    };
+                    at_beginning =
+                        if month + 1 == HORIZON { never } else { self.value(&payments, month, beginning, N::one()) };
                     outcomes.push(Outcome {
-                        mass: edges.cell(month).mass.save(),
+                        mass: whole_quanta(mass).save(),
                         before: before.save(),
-                        after: after.save(),
+                        after: at_beginning.save(),
                         from: (since_start + start).save(),
                         to: (since_start + 1.0).save(),
                         survival_before: edges.survival(month).save(),
                         survival_after: edges.survival(month + 1).save(),
                     });
-                    month += 1;
                 }
                 let (zero, never) = (N::zero().save(), never.save());
                 outcomes.push(Outcome {
-                    mass: edges.beyond().save(),
+                    mass: whole_quanta(edges.beyond()).save(),
                     before: never,
                     after: never,
                     from: zero,
@@ -324,38 +344,44 @@ impl<N: Number> Programme<'_, N> {
     }
 
     #[inline(always)]
-    fn value(&self, payments: &BranchPayments<N>, month: usize, offset: N) -> N {
-        self.saving.at(month, offset) - self.cost(payments, month, offset)
+    fn value(&self, payments: &BranchPayments<N>, month: usize, beginning: N, offset: N) -> N {
+        self.saving.at(month, offset) - self.cost(payments, month, beginning, offset)
     }
 
-    /// P(NPV > level): within a cell NPV is taken as linear and the launch law as it is.
+    /// The chance that the NPV of an outcome is above `level`: within a cell NPV is taken as linear and the launch law as it is.
+    #[inline(always)]
+    fn chance_above(&self, outcome: &Outcome<N>, level: N) -> N {
+        let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
+        let starts_above = N::select(level.lt(before), N::one(), N::zero());
+        let ends_above = N::select(level.lt(after), N::one(), N::zero());
+        let mass = N::restore(outcome.mass);
+        let whole = mass * starts_above;
+        if N::shortcut(starts_above.eq(ends_above)) {
+            return whole;
+        }
+        let (from, to) = (N::restore(outcome.from), N::restore(outcome.to));
+        let rise = after - before;
+        let flat = rise.eq(N::zero());
+        let way = (level - before) / N::select(flat, N::one(), rise);
+        let overrun = from + (to - from) * way;
+        let survival = N::restore(outcome.survival_before);
+        let width = survival - N::restore(outcome.survival_after);
+        let some = N::zero().lt(width);
+        let gone = (survival - self.law.overrun_survival(overrun)) / N::select(some, width, N::one());
+        let gone = gone.positive_part().min(N::one());
+        let part = whole_quanta(mass * N::select(N::zero().lt(starts_above), gone, -gone + 1.0));
+        // Without an overrun all mass of a branch is at its start.
+        let certain = self.law.overrun_shape.eq(N::zero()) | self.law.overrun_months.le(N::zero());
+        N::select(starts_above.eq(ends_above) | certain, whole, part)
+    }
+
+    /// P(NPV > level).
     #[inline(always)]
     fn probability_above(&self, outcomes: &[Outcome<N>], level: N) -> N {
         let mut probability = N::zero();
-        let certain = self.law.overrun_shape.eq(N::zero()) | self.law.overrun_months.le(N::zero());
         let mut k = 0;
         while k < outcomes.len() {
-            let outcome = &outcomes[k];
-            let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
-            let starts_above = N::select(level.lt(before), N::one(), N::zero());
-            let ends_above = N::select(level.lt(after), N::one(), N::zero());
-            let mut share = starts_above;
-            if !N::shortcut(starts_above.eq(ends_above)) {
-                let (from, to) = (N::restore(outcome.from), N::restore(outcome.to));
-                let rise = after - before;
-                let flat = rise.eq(N::zero());
-                let way = (level - before) / N::select(flat, N::one(), rise);
-                let overrun = from + (to - from) * way;
-                let survival = N::restore(outcome.survival_before);
-                let width = survival - N::restore(outcome.survival_after);
-                let some = N::zero().lt(width);
-                let gone = (survival - self.law.overrun_survival(overrun)) / N::select(some, width, N::one());
-                let gone = gone.positive_part().min(N::one());
-                let part = N::select(N::zero().lt(starts_above), gone, -gone + 1.0);
-                // Without an overrun all mass of a branch is at its start.
-                share = N::select(starts_above.eq(ends_above) | certain, starts_above, part);
-            }
-            probability = probability + N::restore(outcome.mass) * share;
+            probability = probability + self.chance_above(&outcomes[k], level);
             k += 1;
         }
         probability
@@ -413,50 +439,108 @@ impl<N: Number> Programme<'_, N> {
         N::select(stands, value / N::select(stands, mass, N::one()), N::select(smooth, moved, N::zero()))
     }
 
-    /// P(NPV > level), and for each of up to three shares the smallest y with P(NPV <= y) >= share.
+    /// The smallest y with P(NPV <= y) >= share, and its derivative, see `carried`.
     ///
-    /// Bisection, whose value is kept; for its derivative see `carried`.
+    /// The bracket shrinks by regula falsi, drawn towards the middle and never further from it than bisection would allow
+    /// (ITP: Oliveira and Takahashi, ACM Transactions on Mathematical Software 47 (2020) 5): about ten steps where the law is
+    /// smooth, two more than bisection where it jumps. Outcomes that all rows' brackets have left behind are not looked at again.
     #[inline(always)]
-    pub fn probability_and_quantiles(&self, level: N, shares: &[f64]) -> (N, [N; 3]) {
+    fn quantile(&self, outcomes: &[Outcome<N>], [least, greatest]: [N; 2], share: f64) -> N {
         /// The range shrinks to its last digit.
-        const HALVINGS: usize = 50;
-        /// The halvings, then the derivative.
-        const STEPS: usize = HALVINGS + 1;
+        const HALVINGS: i32 = 50;
+        /// The last one is for rounding; a bracket without a number inside shrinks no further.
+        const MOST_STEPS: i32 = HALVINGS + 2;
         /// Room for the rounding of a sum of masses that should reach the share exactly.
         const SLACK: f64 = 1e-13;
-        let outcomes = self.outcomes();
-        let (least, greatest) = if shares.is_empty() { (level, level) } else { Self::range(&outcomes) };
-        let (least, greatest) = (least.constant(), greatest.constant());
+        /// How strongly a step is drawn towards the middle, relative to the first bracket.
+        const DRAW: f64 = 0.2;
+        let excess = -(1.0 - share + SLACK);
+        let range = greatest - least;
+        let some = N::zero().lt(range);
+        let draw = N::of(DRAW) / N::select(some, range, N::one());
+        let narrow = range * 0.5_f64.powi(HALVINGS);
         let (mut low, mut high) = (least, greatest);
-        let mut probability = N::zero();
-        let mut found = [least; 3];
-        // Step 0 is the level's; those of every quantile follow.
+        let (mut at_low, mut at_high) = (N::of(1.0 + excess), N::of(excess));
+        let mut active: Vec<usize> = (0..outcomes.len()).collect();
+        let mut settled = N::zero();
+        let mut room = range;
         let mut step = 0;
-        while step <= STEPS * shares.len() {
-            let own_step = (step + STEPS - 1) % STEPS;
-            let at = match own_step {
-                _ if step == 0 => level,
-                HALVINGS => high,
-                _ => (low + high) * 0.5,
-            };
-            let above = self.probability_above(&outcomes, at);
-            match own_step {
-                _ if step == 0 => probability = above,
-                HALVINGS => {
-                    let carried = self.carried(&outcomes, above, low, high);
-                    found[(step - 1) / STEPS] = high + (carried - carried.constant());
-                    (low, high) = (least, greatest);
-                }
-                _ => {
-                    let enough = above.constant().le(N::of(1.0 - shares[(step - 1) / STEPS] + SLACK));
-                    high = N::select(enough, at, high);
-                    low = N::select(enough, low, at);
-                }
-            }
+        while step < MOST_STEPS && !N::all((high - low).le(narrow)) {
             step += 1;
+            let width = high - low;
+            let done = width.le(narrow);
+            let middle = (low + high) * 0.5;
+            // Regula falsi, then towards the middle, then no further from it than leaves bisection's number of steps.
+            let falls = at_low - at_high;
+            let guess = low + width * (at_low / N::select(N::zero().lt(falls), falls, N::one()));
+            let away = middle - guess;
+            let pull = (draw * width * width).min(away.abs());
+            let guess = guess + N::select(away.lt(N::zero()), -pull, pull);
+            let reach = (room - width * 0.5).positive_part();
+            let guess = guess.max(middle - reach).min(middle + reach);
+            room = room * 0.5;
+
+            let at = N::select(low.lt(guess) & guess.lt(high), guess, middle);
+            let mut above = settled;
+            let mut kept = 0;
+            let mut k = 0;
+            while k < active.len() {
+                above = above + self.chance_above(&outcomes[active[k]], at).constant();
+                k += 1;
+            }
+            let value = above + excess;
+            let enough = value.le(N::zero());
+            let (to_low, to_high) = (N::select(enough, low, at), N::select(enough, at, high));
+            let (to_at_low, to_at_high) = (N::select(enough, at_low, value), N::select(enough, value, at_high));
+            low = N::select(done, low, to_low);
+            high = N::select(done, high, to_high);
+            at_low = N::select(done, at_low, to_at_low);
+            at_high = N::select(done, at_high, to_at_high);
+
+            k = 0;
+            while k < active.len() {
+                let outcome = &outcomes[active[k]];
+                let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
+                let over = high.lt(before.min(after));
+                let left = over | before.max(after).le(low);
+                if N::shortcut(left) {
+                    settled = settled + N::select(over, N::restore(outcome.mass).constant(), N::zero());
+                } else {
+                    active[kept] = active[k];
+                    kept += 1;
+                }
+                k += 1;
+            }
+            active.truncate(kept);
+        }
+        let above = self.probability_above(outcomes, high);
+        let carried = self.carried(outcomes, above, low, high);
+        high + (carried - carried.constant())
+    }
+
+    /// P(NPV > level), and for each of up to three shares the smallest y with P(NPV <= y) >= share.
+    #[inline(always)]
+    pub fn probability_and_quantiles(&self, level: N, shares: &[f64]) -> (N, [N; 3]) {
+        let outcomes = self.outcomes();
+        let probability = self.probability_above(&outcomes, level);
+        let mut found = [level; 3];
+        if !shares.is_empty() {
+            let (least, greatest) = Self::range(&outcomes);
+            let range = [least.constant(), greatest.constant()];
+            let mut k = 0;
+            while k < shares.len() {
+                found[k] = self.quantile(&outcomes, range, shares[k]);
+                k += 1;
+            }
         }
         (probability, found)
     }
+}
+
+/// A chance rounded to a multiple of 2⁻⁵²: sums of such are exact, so that their order does not matter.
+#[inline(always)]
+fn whole_quanta<N: Number>(chance: N) -> N {
+    (chance + 1.0) - 1.0
 }
 
 /// Launches of one branch in one month, and the net present value at the two ends.

@@ -9,6 +9,7 @@
 
 use crate::market::HORIZON;
 use crate::number::{Number, Positions};
+use std::mem::MaybeUninit;
 
 /// Months, their end, and one entry of zeros for everything beyond.
 const ENTRIES: usize = HORIZON + 2;
@@ -32,13 +33,12 @@ pub struct Piece<S> {
     life_bend: S,
 }
 
-/// S of all months, before it is made.
-pub type Pieces<N> = [Piece<<N as Number>::Slot>; ENTRIES];
+/// Room for S of all months. To fill it with zeros first would cost as much as to make S.
+pub type Pieces<N> = [MaybeUninit<Piece<<N as Number>::Slot>>; HORIZON];
 
 #[inline(always)]
 pub fn pieces<N: Number>() -> Pieces<N> {
-    let zero = N::zero().save();
-    [Piece { value: zero, slope: zero, curve: zero, ramp_bend: zero, life_bend: zero }; ENTRIES]
+    [const { MaybeUninit::uninit() }; HORIZON]
 }
 
 /// How launch months turn into savings.
@@ -109,19 +109,23 @@ impl<N: Number> Flow<N> {
 /// S(x) for every x up to the horizon.
 pub struct Saving<'a, N: Number> {
     service: Service<N>,
+    /// Whether ramp and life are whole months on all rows, so that nothing bends within one.
+    straight: bool,
+    /// Made from this month on.
+    first: usize,
     pieces: &'a Pieces<N>,
 }
 
 impl<'a, N: Number> Saving<'a, N> {
-    /// From the flow of each month.
+    /// From the flow of each month, for launches from `first` on.
     #[inline(always)]
-    pub fn new(pieces: &'a mut Pieces<N>, flow: &Months<N>, ramp_months: N, life_months: N) -> Self {
+    pub fn new(pieces: &'a mut Pieces<N>, flow: &Months<N>, first: usize, ramp_months: N, life_months: N) -> Self {
         let service = Service::new(ramp_months, life_months);
         let (r, l) = (service.ramp_rest, service.life_rest);
         // From the horizon back: v, A and B of the month itself, of the one in which its ramp ends, and where its life does.
         let (mut now, mut ramped, mut retired) = (Flow::none(), Flow::none(), Flow::none());
         let mut k = HORIZON;
-        while k > 0 {
+        while k > first {
             k -= 1;
             let (after_ramp, after_life) = (ramped.v, retired.v);
             now.add(N::restore(flow[k]));
@@ -137,7 +141,7 @@ impl<'a, N: Number> Saving<'a, N> {
                 #[inline(always)]
                 |whole| whole + k,
             ));
-            pieces[k] = Piece {
+            pieces[k].write(Piece {
                 // The difference is exactly 0 where the ramp takes less than a month.
                 value: (service.by_ramp * ((now.b - ramped.b) + r * (ramped.a - r * ramped.v * 0.5))
                     + service.at_once * now.a
@@ -149,20 +153,24 @@ impl<'a, N: Number> Saving<'a, N> {
                 curve: (service.by_ramp * (now.v - ramped.v) * 0.5).save(),
                 ramp_bend: (service.by_ramp * (ramped.v - after_ramp) * 0.5).save(),
                 life_bend: (service.at_end * (after_life - retired.v)).save(),
-            };
+            });
         }
-        Saving { service, pieces }
+        let straight = N::shortcut(service.ramp_rest.le(N::zero()) & service.life_rest.le(N::zero()));
+        Saving { service, straight, first, pieces }
     }
 
     /// S at `offset` (0 to 1) of `month`.
     #[inline(always)]
     pub fn at(&self, month: usize, offset: N) -> N {
-        let piece = &self.pieces[month];
+        assert!(self.first <= month && month < HORIZON, "a launch before the first");
+        // SAFETY: `new` has written all from `first` to the horizon.
+        let piece = unsafe { self.pieces[month].assume_init_ref() };
+        let straight = N::restore(piece.value) + offset * (N::restore(piece.slope) + offset * N::restore(piece.curve));
+        if self.straight {
+            return straight;
+        }
         let (past_ramp, past_life) = self.service.past(offset);
-        N::restore(piece.value)
-            + offset * (N::restore(piece.slope) + offset * N::restore(piece.curve))
-            + N::restore(piece.ramp_bend) * past_ramp * past_ramp
-            + N::restore(piece.life_bend) * past_life
+        straight + N::restore(piece.ramp_bend) * past_ramp * past_ramp + N::restore(piece.life_bend) * past_life
     }
 }
 
@@ -296,7 +304,7 @@ mod tests {
     fn a_steady_flow_by_hand() {
         // Launch at 10.25, life 30, no ramp: 30 months of flow. A ramp of 8 loses half of it: 26. At 100.25 the horizon
         // leaves 19.75, of which the ramp loses 4.
-        let at = |ramp: f64, month: usize| Saving::new(&mut pieces::<f64>(), &steady(), ramp, 30.0).at(month, 0.25);
+        let at = |ramp: f64, month: usize| Saving::new(&mut pieces::<f64>(), &steady(), 0, ramp, 30.0).at(month, 0.25);
         assert!((at(0.0, 10) - 30.0).abs() < 1e-12); // differences of sums up to 7000
         assert!((at(8.0, 10) - 26.0).abs() < 1e-11);
         assert!((at(8.0, 100) - 15.75).abs() < 1e-11);
@@ -309,7 +317,7 @@ mod tests {
         });
         for (ramp, life) in [(0.0, 24.5), (6.3, 30.7), (12.0, 36.0), (40.2, 10.1)] {
             let mut pieces = pieces::<f64>();
-            let saving = Saving::new(&mut pieces, &flow, ramp, life);
+            let saving = Saving::new(&mut pieces, &flow, 0, ramp, life);
             for (month, offset) in [(0, 0.0), (5, 0.4), (60, 0.9), (117, 0.2)] {
                 let mut launches = Launches::new(ramp, life);
                 launches.add(month, offset, 1.0);

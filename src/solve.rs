@@ -144,7 +144,7 @@ struct Block<'a> {
 impl Block<'_> {
     /// The target less the number at each row's value of the variable; NaN where it is null.
     fn at(&mut self, x: &[f64; BLOCK]) -> [f64; BLOCK] {
-        self.arena.blocks[self.slot] = *x;
+        *self.arena.blocks[self.slot] = *x;
         self.arena.at[self.slot] = self.arena.blocks[self.slot].as_mut_ptr();
         for &step in &self.down.steps {
             self.arena.step(self.layout, step, self.settings.level, self.rows);

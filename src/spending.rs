@@ -68,27 +68,27 @@ impl<'a, N: Number> Spending<'a, N> {
         self.too_late[branch.respins] = N::select(begins, N::zero(), beyond).save();
         self.most_respins = branch.respins;
 
-        let mut month = edges.first;
-        while month < edges.end {
-            let cell = edges.cell(month);
+        let mut cells = edges.cells();
+        while let Some(cell) = cells.next() {
+            let month = cell.month;
             let discounted = cell.mass * self.discounts.at(month, cell.offset);
             let burn = cell.mass * present_value_of_flow(self.payments.rate, cell.offset);
             self.at_launch[month] = (N::restore(self.at_launch[month]) + discounted).save();
             self.last_burn[month] = (N::restore(self.last_burn[month]) + burn).save();
-            let starts = (branch.months - month as f64).positive_part().min(N::one());
+            let starts = (branch.months - cell.beginning).positive_part().min(N::one());
             let reach = (cell.offset - starts).min(-cell.offset + 1.0).positive_part();
             let wide = N::zero().lt(reach);
             let per_width = N::select(wide, N::of(0.5) / N::select(wide, reach, N::one()), N::zero());
             self.discounted[month] = discounted.save();
             self.from[month] = (cell.offset - reach).save();
             self.per_width[month] = per_width.save();
-            month += 1;
         }
         // Where the overrun ends beyond the horizon, all is as if the launch were at the horizon, but for what is due there.
         let taped_out = self.payments.tapeout_months.lt(branch.months);
         let cut = N::select(begins & taped_out, beyond * self.discounts.month(HORIZON), N::zero());
         let mut end = edges.end;
         if !N::shortcut(cut.eq(N::zero())) {
+            let mut month = end;
             while month <= HORIZON {
                 self.discounted[month] = N::zero().save();
                 self.from[month] = N::zero().save();
@@ -225,7 +225,7 @@ mod tests {
         let mut edges = Edges::new(&law, &mut tables);
         for branch in law.branches() {
             edges.fill(&overrun, branch);
-            for cell in (edges.first..edges.end).map(|month| edges.cell(month)) {
+            for cell in edges.cells() {
                 launches.add(cell.month, cell.offset, cell.mass);
             }
             spending.add(&branch, &edges);

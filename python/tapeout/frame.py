@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -26,6 +27,12 @@ _KeyArgument = tuple[_NullableArray | None, int | None, dict[str, list[float]]]
 _EPOCH = datetime.date(1970, 1, 1)
 _REASON = "invalid_reason"
 _SHOWN_INPUTS = 12
+#: Rows up to which Python's own lists are quicker than a call for each column.
+_FEW_ROWS = 16
+#: Types of columns that the core reads where they are.
+_PLAIN = frozenset(
+    (pl.Float64, pl.Float32, pl.Int64, pl.Int32, pl.Int16, pl.Int8, pl.UInt64, pl.UInt32, pl.UInt16, pl.UInt8)
+)
 
 
 class _Call(NamedTuple):
@@ -69,24 +76,27 @@ def _number(variable: Variable, value: Value, what: str) -> float:
 
 
 def _check_names(columns: Sequence[str], assume: Mapping[str, Value], strict: bool) -> None:
-    known = [*declared(), *KEYS]
-    names = set(known)
+    variables = declared()
     for name in assume:
-        if name not in names:
-            raise InvalidInput(f"assumption {name}: not a variable{did_you_mean(name, known)}")
-    if strict:
-        for name in columns:
-            if name not in names and (meant := near_miss(name, known)):
+        if name not in variables and name not in KEYS:
+            raise InvalidInput(f"assumption {name}: not a variable{did_you_mean(name, [*variables, *KEYS])}")
+    for name in [*columns, *assume]:
+        variable = variables.get(name)
+        if variable is None:
+            if strict and name not in KEYS and (meant := _near_variable(name)):
                 raise InvalidInput(
                     f"column {name}: not a variable, but nearly {meant}; rename it, or let it through by strict=False"
                 )
-    for name in [*columns, *assume]:
-        variable = declared().get(name)
-        if variable is not None and variable.role == "summary":
+        elif variable.role == "summary":
             inputs = "give the inputs of its model instead"
             raise InvalidInput(
                 f"{name}: computed from the others and read by none, so it can be asked for but not given; {inputs}"
             )
+
+
+@lru_cache(maxsize=10_000)
+def _near_variable(name: str) -> str | None:
+    return near_miss(name, [*declared(), *KEYS])
 
 
 def _wanted(variable: Variable) -> str:
@@ -103,9 +113,12 @@ def _wanted(variable: Variable) -> str:
 
 
 def _check_types(schema: Mapping[str, pl.DataType]) -> None:
+    variables = declared()
     for name, dtype in schema.items():
-        variable = declared().get(name)
+        variable = variables.get(name)
         if variable is None and name not in KEYS:
+            continue
+        if variable is not None and variable.kind in ("number", "integer") and type(dtype) in _PLAIN:
             continue
         textual = dtype == pl.String or isinstance(dtype, (pl.Categorical, pl.Enum))
         if dtype == pl.Null:
@@ -143,6 +156,11 @@ def _row_name(frame: pl.DataFrame, row: int, call: _Call) -> str:
 
 def _positions(frame: pl.DataFrame, series: pl.Series, names: Sequence[str], what: str, call: _Call) -> pl.Series:
     """Texts as positions in a list of names."""
+    if len(series) <= _FEW_ROWS:
+        position = {name: code for code, name in enumerate(names)}
+        texts = series.to_list()
+        if all(text is None or text in position for text in texts):
+            return pl.Series([None if text is None else position[text] for text in texts], dtype=pl.UInt32)
     wanted = pl.Enum(list(names))
     if series.dtype == wanted:
         return series.to_physical()
@@ -159,6 +177,8 @@ def _positions(frame: pl.DataFrame, series: pl.Series, names: Sequence[str], wha
 
 def _column(frame: pl.DataFrame, variable: Variable, call: _Call) -> _NullableArray:
     series = frame[variable.name]
+    if type(series.dtype) in _PLAIN and variable.kind != "choice":
+        return _array(series)
     if series.dtype == pl.Null:
         return _array(series.cast(pl.Float64))
     if variable.kind == "choice":
@@ -188,8 +208,9 @@ def _keys(frame: pl.DataFrame, call: _Call) -> tuple[list[_KeyArgument], list[st
     """Keys as the core takes them, with their names."""
     arguments: list[_KeyArgument] = []
     used: list[str] = []
+    held = set(frame.columns)
     for name, key in KEYS.items():
-        column = frame[name] if name in frame.columns else None
+        column = frame[name] if name in held else None
         assumed = call.assume.get(name)
         if column is None and assumed is None:
             continue
@@ -210,8 +231,24 @@ def _keys(frame: pl.DataFrame, call: _Call) -> tuple[list[_KeyArgument], list[st
     return arguments, used
 
 
+def _few_rows(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, _NullableArray]:
+    """Columns of numbers without nulls, by way of Python's own lists."""
+    variables = declared()
+    places = {name: place for place, name in enumerate(frame.columns)}
+    rows = frame.rows()
+    columns: dict[str, _NullableArray] = {}
+    for name in names:
+        values = [row[places[name]] for row in rows]
+        if variables[name].kind in ("number", "integer") and all(type(value) in (float, int) for value in values):
+            columns[name] = np.array(values, dtype=np.float64), None
+    return columns
+
+
 def _arguments(frame: pl.DataFrame, call: _Call) -> tuple[Any, list[str]]:
-    columns = {name: _column(frame, variable, call) for name, variable in declared().items() if name in frame.columns}
+    variables = declared()
+    names = [name for name in frame.columns if name in variables]
+    columns = _few_rows(frame, names) if frame.height <= _FEW_ROWS else {}
+    columns |= {name: _column(frame, variables[name], call) for name in names if name not in columns}
     assumptions = {
         name: _number(declared()[name], value, "assumption")
         for name, value in call.assume.items()
@@ -309,6 +346,9 @@ def _evaluate_eager(frame: pl.DataFrame, call: _Call) -> pl.DataFrame:
 
 def _with(frame: pl.DataFrame, new: Sequence[pl.Series]) -> pl.DataFrame:
     """Columns replaced in place or appended, without Polars' thread pool, which hangs in forked children."""
+    old = set(frame.columns)
+    if not any(series.name in old for series in new):
+        return frame.hstack(new)
     columns = {series.name: series for series in frame.get_columns()} | {series.name: series for series in new}
     return pl.DataFrame(list(columns.values()))
 

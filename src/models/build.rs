@@ -12,12 +12,12 @@
 //! McKinsey's cost of delay are limits of it. The joint treatment by row is our own.
 
 use crate::finance::MONTHS_PER_YEAR;
-use crate::launch::LaunchLaw;
+use crate::launch::{LaunchLaw, month_of_first};
 use crate::market::{HORIZON, Market, Path, Volume};
 use crate::number::Number;
 use crate::own_flow::{OwnFlow, OwnUnits};
 use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
-use crate::saving::{Launches, Saving, months, pieces};
+use crate::saving::{Launches, Months, Saving, months, pieces};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
 choices!(
@@ -31,6 +31,34 @@ const QUANTILES: [f64; 3] = [0.05, 0.5, 0.95];
 const MOST_UNITS_PER_YEAR: f64 = 1e15;
 /// Parity of prices is looked for within a century.
 const LATEST_PARITY_MONTHS: f64 = 1200.0;
+
+/// What the months say of one unit, whether or not it is in service.
+struct UnitMonths<N: Number> {
+    /// Saving of the units bought, as a function of today's demand.
+    volume: Volume<N>,
+    /// The same at merchant prices.
+    merchant_usd: Months<N>,
+    /// At merchant prices what own units would replace.
+    displaced_usd: Months<N>,
+}
+
+impl<N: Number> UnitMonths<N> {
+    #[inline(always)]
+    fn new(addressable_share: N, cap_units_per_year: N, peak_units_per_year: N) -> Self {
+        UnitMonths {
+            volume: Volume {
+                growth: months::<N>(),
+                decay: months::<N>(),
+                worth_usd: months::<N>(),
+                addressable_share,
+                cap_units_per_year,
+                peak_units_per_year,
+            },
+            merchant_usd: months::<N>(),
+            displaced_usd: months::<N>(),
+        }
+    }
+}
 
 /// Month in which the own unit first costs as much as the merchant work it replaces; infinite if never within a century.
 /// Bisection, then one Newton step, which carries the derivative.
@@ -105,7 +133,7 @@ model! {
         programme_fixed_usd programme_mask_usd programme_respin_usd programme_burn_usd_per_month programme_launch_usd
         programme_nre_scale
     }
-    together { programme_overrun_months * 1.0; programme_planned_months * 1.0 respin_months * 10.0 }
+    together { programme_overrun_months * 1.0; respin_months * 1.0; programme_planned_months * 1.0 respin_months * 6.0 }
     outputs {
         /// Expected saving, before the programme's cost.
         lifetime_saving_usd: "USD" [-HUGE, HUGE];
@@ -178,23 +206,19 @@ model! {
         );
         let mut growth_path = Path::new(N::one(), market.growth_per_year.ln_1p());
         let mut flow_usd = months::<N>();
-        let mut merchant_usd = months::<N>();
-        let mut displaced_usd = months::<N>();
-        let mut worth_usd = months::<N>();
-        let mut growth = months::<N>();
-        let mut decay = months::<N>();
+        let mut units = if wants_service { Some(UnitMonths::new(x.build_addressable_share, x.build_demand_cap_units_per_year, x.build_peak_units_per_year)) } else { None };
         let mut k = 0;
         while k < HORIZON {
             let own = flow.now();
             let month = &flow.month;
             let own_units = flow.units_per_year(x.build_addressable_share, x.build_peak_units_per_year);
             flow_usd[k] = own.saving_usd(own_units).save();
-            if wants_service {
-                displaced_usd[k] = (own_units * month.price_usd.now * own.today).save();
-                worth_usd[k] = (own.unit_saving_usd * own.today).save();
-                merchant_usd[k] = month.work_usd().save();
-                growth[k] = growth_path.now.save();
-                decay[k] = month.decay.now.save();
+            if let Some(units) = &mut units {
+                units.displaced_usd[k] = (own_units * month.price_usd.now * own.today).save();
+                units.volume.worth_usd[k] = (own.unit_saving_usd * own.today).save();
+                units.merchant_usd[k] = month.work_usd().save();
+                units.volume.growth[k] = growth_path.now.save();
+                units.volume.decay[k] = month.decay.now.save();
             }
             growth_path.step();
             flow.step();
@@ -203,7 +227,8 @@ model! {
 
         // Saving and cost over the launch law.
         let mut pieces = pieces::<N>();
-        let saving = Saving::new(&mut pieces, &flow_usd, x.build_ramp_months, x.build_life_months);
+        let first = month_of_first(x.programme_planned_months);
+        let saving = Saving::new(&mut pieces, &flow_usd, first, x.build_ramp_months, x.build_life_months);
         let rate = x.discount_rate_per_year.ln_1p() / MONTHS_PER_YEAR;
         let payments = Payments {
             scale: x.programme_nre_scale,
@@ -275,7 +300,7 @@ model! {
         let mut covered = N::zero();
         let mut cumulative_usd = N::zero();
         let mut displaced_total_usd = N::zero();
-        if let Some(launches) = &launches {
+        if let (Some(launches), Some(units)) = (&launches, &mut units) {
             let in_service = launches.in_service();
             let mut k = 0;
             while k < HORIZON {
@@ -288,8 +313,8 @@ model! {
                 paid_back = paid_back + N::select(covered.eq(N::one()), N::zero(), month);
                 covered = N::select(lacks_usd.le(saved_usd), N::one(), covered);
                 cumulative_usd = cumulative_usd + saved_usd;
-                displaced_total_usd = displaced_total_usd + share * N::restore(displaced_usd[k]);
-                worth_usd[k] = (share * N::restore(worth_usd[k])).save();
+                displaced_total_usd = displaced_total_usd + share * N::restore(units.displaced_usd[k]);
+                units.volume.worth_usd[k] = (share * N::restore(units.volume.worth_usd[k])).save();
                 k += 1;
             }
         }
@@ -299,29 +324,21 @@ model! {
             lifetime_saving_usd / N::select(displaces, build_displaced_usd, N::of(f64::NAN)),
         );
         let build_payback_months = N::select(covered.eq(N::one()), paid_back, N::of(INFINITE));
-        let mut volume = Volume {
-            growth,
-            decay,
-            worth_usd,
-            addressable_share: x.build_addressable_share,
-            cap_units_per_year: x.build_demand_cap_units_per_year,
-            peak_units_per_year: x.build_peak_units_per_year,
-        };
-        let build_breakeven_units_per_year = given.build_breakeven_units_per_year(if wants_volume {
-            volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR)
-        } else {
-            N::zero()
+        let build_breakeven_units_per_year = given.build_breakeven_units_per_year(match &units {
+            Some(units) if wants_volume => units.volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR),
+            _ => N::zero(),
         });
         let breaks_even = build_breakeven_units_per_year.lt(N::of(INFINITE));
-        let build_breakeven_inference_usd = if wanted.build_breakeven_inference_usd {
-            // All demand at merchant prices instead of the own units' saving.
-            volume.worth_usd = merchant_usd;
-            volume.addressable_share = N::one();
-            volume.peak_units_per_year = N::of(INFINITE);
-            let scale = N::select(breaks_even, build_breakeven_units_per_year, N::one());
-            N::select(breaks_even, volume.value_usd(scale), N::of(INFINITE))
-        } else {
-            N::zero()
+        let build_breakeven_inference_usd = match &mut units {
+            Some(UnitMonths { volume, merchant_usd, .. }) if wanted.build_breakeven_inference_usd => {
+                // All demand at merchant prices instead of the own units' saving.
+                volume.worth_usd = *merchant_usd;
+                volume.addressable_share = N::one();
+                volume.peak_units_per_year = N::of(INFINITE);
+                let scale = N::select(breaks_even, build_breakeven_units_per_year, N::one());
+                N::select(breaks_even, volume.value_usd(scale), N::of(INFINITE))
+            }
+            _ => N::zero(),
         };
         let build_parity_months = if wanted.build_parity_months {
             let merchant_decline_log = (-x.build_merchant_decline_per_year).ln_1p();

@@ -33,7 +33,7 @@ model! {
         programme_planned_months first_silicon_probability later_silicon_probability respin_months
         programme_overrun_shape programme_overrun_months lifetime_saving_usd build_displaced_usd
     }
-    together { programme_overrun_months * 1.0; programme_planned_months * 1.0 respin_months * 10.0 }
+    together { programme_overrun_months * 1.0; respin_months * 1.0; programme_planned_months * 1.0 respin_months * 6.0 }
     outputs {
         /// Expected saving with own units capped at build_dual_share, before the programme's cost.
         build_dual_saving_usd: "USD" [-HUGE, HUGE];
@@ -104,11 +104,9 @@ fn expected_in_service<N: Number>(law: &LaunchLaw<N>, ramp_months: N, life_month
     let mut branches = law.branches();
     while let Some(branch) = branches.next() {
         edges.fill(&overrun, branch);
-        let mut month = edges.first;
-        while month < edges.end {
-            let cell = edges.cell(month);
+        let mut cells = edges.cells();
+        while let Some(cell) = cells.next() {
             launches.add(cell.month, cell.offset, cell.mass);
-            month += 1;
         }
     }
     launches.in_service()

@@ -149,11 +149,9 @@ model! {
             let mut branches = law.branches();
             while let Some(branch) = branches.next() {
                 edges.fill(&overrun, branch);
-                let mut month = edges.first;
-                while month < edges.end {
-                    let cell = edges.cell(month);
+                let mut cells = edges.cells();
+                while let Some(cell) = cells.next() {
                     launches.add(cell.month, cell.offset, cell.mass);
-                    month += 1;
                 }
                 if wants_spending {
                     spending.add(&branch, &edges);
