@@ -24,6 +24,7 @@ pub mod plan;
 #[cfg(feature = "python")]
 mod python;
 pub mod risk;
+pub mod root;
 pub mod sample;
 pub mod saving;
 pub mod scaling_law;

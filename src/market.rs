@@ -4,6 +4,7 @@
 
 use crate::finance::{MONTHS_PER_YEAR, YEARS_PER_MONTH};
 use crate::number::Number;
+use crate::root::root_between;
 use crate::saving::{Months, months};
 use std::f64::consts::LN_2;
 
@@ -148,62 +149,52 @@ impl<N: Number> Volume<N> {
         total
     }
 
-    /// The value's slope there: that of the months below cap and peak.
+    /// The value and its slope there: that of the months below cap and peak.
     #[inline(always)]
-    fn slope_usd(&self, units_per_year: N) -> N {
-        let mut total = N::zero();
+    fn value_and_slope_usd(&self, units_per_year: N) -> (N, N) {
+        let (mut value, mut slope) = (N::zero(), N::zero());
         let mut k = 0;
         while k < HORIZON {
             let (growth, decay) = (N::restore(self.growth[k]), N::restore(self.decay[k]));
+            let worth_usd = N::restore(self.worth_usd[k]);
             let wanted = units_per_year * growth;
-            let bought = self.addressable_share * (wanted * decay);
+            let demand = wanted.min(self.cap_units_per_year) * decay;
+            let bought = self.addressable_share * demand;
             let free = wanted.le(self.cap_units_per_year) & bought.le(self.peak_units_per_year);
-            let rise = self.addressable_share * (growth * decay) * N::restore(self.worth_usd[k]);
-            total = total + N::select(free, rise, N::zero());
+            let rise = self.addressable_share * (growth * decay) * worth_usd;
+            value = value + bought.min(self.peak_units_per_year) * worth_usd;
+            slope = slope + N::select(free, rise, N::zero());
             k += 1;
         }
-        total
+        (value, slope)
     }
 
     /// Today's demand at which the value is `target_usd`; infinite where it stays below at `most_units_per_year`.
     ///
-    /// Bisection in its logarithm, then one Newton step: the value is piecewise linear, so that the step is exact and
-    /// carries the derivative.
+    /// The value is piecewise linear, so that the last of Newton's steps is exact and carries the derivative.
     #[inline(always)]
     pub fn units_worth(&self, target_usd: N, most_units_per_year: f64) -> N {
-        const LN_LEAST: f64 = -40.0;
-        const HALVINGS: u32 = 56;
-        let (mut low, mut high) = (N::of(LN_LEAST), N::of(most_units_per_year).ln());
-        let mut reached = target_usd;
-        let mut root = N::one();
-        let mut units = N::zero();
-        // Step 0 looks at the most, then the halvings, then the Newton step.
-        let mut step = 0;
-        while step <= HALVINGS + 1 {
-            let middle = (low + high) * 0.5;
-            let at = match step {
-                0 => N::of(most_units_per_year),
-                s if s <= HALVINGS => middle.exp(),
-                _ => root,
-            };
-            let value = self.value_usd(at);
-            match step {
-                0 => reached = value,
-                s if s <= HALVINGS => {
-                    let enough = target_usd.constant().le(value.constant());
-                    high = N::select(enough, middle, high);
-                    low = N::select(enough, low, middle);
-                    root = N::select(enough, at, root).constant();
-                }
-                _ => {
-                    let slope = self.slope_usd(root).constant();
-                    let steps = N::zero().lt(slope);
-                    let newton = root - (value - target_usd) / N::select(steps, slope, N::one());
-                    units = N::select(steps, newton.positive_part(), root);
-                }
-            }
-            step += 1;
-        }
+        const LEAST: f64 = 1e-17;
+        let (least, most) = (N::of(LEAST), N::of(most_units_per_year));
+        let reached = self.value_usd(most);
+        let (_, slope) = self.value_and_slope_usd(least);
+        let without_limits = target_usd / N::select(N::zero().lt(slope), slope, N::one());
+        let root = root_between(
+            [least, most],
+            without_limits,
+            #[inline(always)]
+            |low, high| (low * high).sqrt(),
+            #[inline(always)]
+            |units| {
+                let (value, slope) = self.value_and_slope_usd(units);
+                (value - target_usd, slope)
+            },
+        );
+        let (value, slope) = self.value_and_slope_usd(root);
+        let slope = slope.constant();
+        let steps = N::zero().lt(slope);
+        let newton = root - (value - target_usd) / N::select(steps, slope, N::one());
+        let units = N::select(steps, newton.positive_part(), root);
         let some = N::zero().lt(target_usd);
         N::select(target_usd.le(reached), N::select(some, units, N::zero()), N::of(f64::INFINITY))
     }

@@ -412,6 +412,31 @@ impl<S: Simd> Number for Pack<S> {
         }
         positions
     }
+    /// Row by row into a register: by way of memory the processor would wait for the last row's store.
+    #[inline(always)]
+    fn pick(table: &[[f64; LANES]], positions: &Positions, moved: impl Fn(usize) -> usize) -> Self {
+        let last = table.len() - 1;
+        if positions.same {
+            return Self::restore(table[moved(positions.rows[0]).min(last)]);
+        }
+        let mut places = positions.rows;
+        let mut row = 0;
+        while row < LANES {
+            places[row] = moved(places[row]).min(last);
+            row += 1;
+        }
+        let [a, b, c, d, e, f, g, h] = places;
+        Self::restore([
+            table[a][0],
+            table[b][1],
+            table[c][2],
+            table[d][3],
+            table[e][4],
+            table[f][5],
+            table[g][6],
+            table[h][7],
+        ])
+    }
     #[inline(always)]
     fn copy_row(to: &mut [f64; LANES], from: &[f64; LANES], row: usize) {
         to[row] = from[row];

@@ -324,7 +324,7 @@ impl Ways {
     }
 }
 
-/// A way out that asks for more than this is not told in a second form.
+/// A way out that asks for more than this is not told in a second form, nor is such a form told.
 const READABLE: usize = 10;
 
 /// The walk back from the outputs.
@@ -425,7 +425,10 @@ impl Walk<'_> {
                     near.extend(needs.iter().filter(unknown));
                 }
             }
-            missing.push(if near.len() < far.len() { near } else { far });
+            let shorter = if near.len() < far.len() { near } else { far };
+            if shorter.len() <= READABLE {
+                missing.push(shorter);
+            }
         }
         // What may be as another variable is asked for under that one's name.
         let named = |id: &VariableId| *registry().follows.get(id).unwrap_or(id);

@@ -2,6 +2,7 @@
 //! `speed_serving` share, without variables. The pages of these models explain them.
 
 use crate::number::Number;
+use crate::root::root_between;
 use crate::variable::choices;
 
 choices!(
@@ -31,9 +32,6 @@ pub const LAYOUTS: [(f64, f64, f64); 12] = [
 
 /// Passes of the fixed point of the batch, as the constants were fitted with.
 const PASSES: usize = 3;
-/// Steps at most to a root, which takes two to five, and where it is taken to stand: one more step squares the error.
-const ROOT_STEPS: usize = 80;
-const ROOT_ERROR: f64 = 1e-8;
 
 #[inline(always)]
 fn hypot<N: Number>(a: N, b: N) -> N {
@@ -518,32 +516,22 @@ impl<N: Number> Machine<N> {
     /// The most sequences, of `few` to `most`, with which an output token takes no longer than `tpot_s`: `most` where all
     /// may, `few` where not even they do.
     ///
-    /// Newton's method kept between ends that close in, which halve in logarithms where it would leave them; its last step,
-    /// of a constant, carries the derivative.
+    /// The last of Newton's steps, of a constant, carries the derivative.
     #[inline(always)]
     pub fn sequences_within(&self, tpot_s: N, few: N, most: N) -> N {
-        let (mut low, mut high) = (few.constant(), most.constant());
         let (few_s, most_s) = (self.parts(few).tpot_s(), self.parts(most).tpot_s());
         let (all, none) = (most_s.le(tpot_s), tpot_s.le(few_s));
-        let mut settled = N::select(all | none, N::one(), N::zero());
         // From the chord, which the time of a token is near.
-        let chord = ((tpot_s - few_s) / (most_s - few_s) * (most - few) + few).constant();
-        let inside = low.lt(chord) & chord.lt(high);
-        let mut root = N::select(inside, chord, (low * high).sqrt());
-        let mut step = 0;
-        while step < ROOT_STEPS && !N::all(settled.eq(N::one())) {
-            let late_s = (self.parts(root).tpot_s() - tpot_s).constant();
-            let late = N::zero().lt(late_s);
-            (low, high) = (N::select(late, low, root), N::select(late, root, high));
-            let newton = root - late_s / self.seconds_a_sequence(root).constant();
-            let near = (newton - root).abs().le(root * ROOT_ERROR);
-            let inside = near | (low.lt(newton) & newton.lt(high));
-            let next = N::select(inside, newton, (low * high).sqrt());
-            let still = near | (next - root).abs().le(root * ROOT_ERROR);
-            root = N::select(settled.eq(N::one()), root, next);
-            settled = N::select(still, N::one(), settled);
-            step += 1;
-        }
+        let chord = (tpot_s - few_s) / (most_s - few_s) * (most - few) + few;
+        let known = all | none;
+        let root = root_between(
+            [few, N::select(known, few, most)],
+            chord,
+            #[inline(always)]
+            |low, high| (low * high).sqrt(),
+            #[inline(always)]
+            |sequences| (self.parts(sequences).tpot_s() - tpot_s, self.seconds_a_sequence(sequences)),
+        );
         let found = root - (self.parts(root).tpot_s() - tpot_s) / self.seconds_a_sequence(root);
         N::select(all, most, N::select(none, few, found))
     }

@@ -17,6 +17,7 @@ use crate::market::{HORIZON, Market, Path, Volume};
 use crate::number::Number;
 use crate::own_flow::{OwnFlow, OwnUnits};
 use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
+use crate::root::root_between;
 use crate::saving::{Launches, Months, Saving, months, pieces};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
@@ -60,42 +61,29 @@ impl<N: Number> UnitMonths<N> {
     }
 }
 
-/// Month in which the own unit first costs as much as the merchant work it replaces; infinite if never within a century.
-/// Bisection, then one Newton step, which carries the derivative.
+/// Month in which the own unit first costs as much as the merchant work it replaces, of lead and fall a month; infinite if
+/// never within a century. Newton's last step carries the derivative.
 #[inline(always)]
-fn parity_months<N: Number>(lead_usd: impl Fn(N) -> N, fall_usd_per_month: impl Fn(N) -> N) -> N {
-    const HALVINGS: u32 = 60;
-    let (mut low, mut high) = (N::zero(), N::of(LATEST_PARITY_MONTHS));
-    let (mut now, mut last) = (N::zero(), N::zero());
-    let mut months = N::zero();
-    // The two ends, the halvings, the Newton step.
-    let mut step = 0;
-    while step < HALVINGS + 3 {
-        let root = high.constant();
-        let at = match step {
-            0 => N::zero(),
-            1 => N::of(LATEST_PARITY_MONTHS),
-            s if s < HALVINGS + 2 => (low + high) * 0.5,
-            _ => root,
-        };
-        let lead = lead_usd(at);
-        match step {
-            0 => now = lead,
-            1 => last = lead,
-            s if s < HALVINGS + 2 => {
-                let cheaper = N::zero().lt(lead.constant());
-                low = N::select(cheaper, at, low);
-                high = N::select(cheaper, high, at);
-            }
-            _ => {
-                let fall = fall_usd_per_month(root).constant();
-                let steps = N::zero().lt(fall);
-                let newton = root + lead / N::select(steps, fall, N::one());
-                months = N::select(steps, newton.positive_part(), root);
-            }
-        }
-        step += 1;
-    }
+fn parity_months<N: Number>(without_opex: N, lead_and_fall: impl Fn(N) -> (N, N)) -> N {
+    let latest = N::of(LATEST_PARITY_MONTHS);
+    let (now, _) = lead_and_fall(N::zero());
+    let (last, _) = lead_and_fall(latest);
+    let root = root_between(
+        [N::zero(), latest],
+        without_opex,
+        #[inline(always)]
+        |low, high| (low + high) * 0.5,
+        #[inline(always)]
+        |months| {
+            let (lead, fall) = lead_and_fall(months);
+            (-lead, fall)
+        },
+    );
+    let (lead, fall) = lead_and_fall(root);
+    let fall = fall.constant();
+    let steps = N::zero().lt(fall);
+    let newton = root + lead / N::select(steps, fall, N::one());
+    let months = N::select(steps, newton.positive_part(), root);
     let lasts = N::zero().lt(last);
     N::select(lasts, N::of(f64::INFINITY), N::select(N::zero().lt(now), months, N::zero()))
 }
@@ -343,18 +331,16 @@ model! {
         let build_parity_months = if wanted.build_parity_months {
             let merchant_decline_log = (-x.build_merchant_decline_per_year).ln_1p();
             let own_decline_log = (-x.build_asic_decline_per_year).ln_1p();
+            let parity = (x.asic_unit_price_usd / market.price_usd).ln() / (merchant_decline_log - own_decline_log);
             parity_months(
+                parity * MONTHS_PER_YEAR,
                 #[inline(always)]
                 |months: N| {
-                let years = months / MONTHS_PER_YEAR;
-                market.price_usd * (merchant_decline_log * years).exp() + x.build_opex_saving_usd
-                    - x.asic_unit_price_usd * (own_decline_log * years).exp()
-                },
-                #[inline(always)]
-                |months: N| {
-                let years = months / MONTHS_PER_YEAR;
-                (x.asic_unit_price_usd * own_decline_log * (own_decline_log * years).exp()
-                    - market.price_usd * merchant_decline_log * (merchant_decline_log * years).exp()) / MONTHS_PER_YEAR
+                    let years = months / MONTHS_PER_YEAR;
+                    let merchant_usd = market.price_usd * (merchant_decline_log * years).exp();
+                    let own_usd = x.asic_unit_price_usd * (own_decline_log * years).exp();
+                    let fall_usd_per_year = own_decline_log * own_usd - merchant_decline_log * merchant_usd;
+                    (merchant_usd + x.build_opex_saving_usd - own_usd, fall_usd_per_year / MONTHS_PER_YEAR)
                 },
             )
         } else {
