@@ -179,8 +179,9 @@ impl<N: Number> Volume<N> {
         let reached = self.value_usd(most);
         let (_, slope) = self.value_and_slope_usd(least);
         let without_limits = target_usd / N::select(N::zero().lt(slope), slope, N::one());
+        let crosses = N::zero().lt(target_usd) & target_usd.le(reached);
         let root = root_between(
-            [least, most],
+            [least, N::select(crosses, most, least)],
             without_limits,
             #[inline(always)]
             |low, high| (low * high).sqrt(),
@@ -195,8 +196,7 @@ impl<N: Number> Volume<N> {
         let steps = N::zero().lt(slope);
         let newton = root - (value - target_usd) / N::select(steps, slope, N::one());
         let units = N::select(steps, newton.positive_part(), root);
-        let some = N::zero().lt(target_usd);
-        N::select(target_usd.le(reached), N::select(some, units, N::zero()), N::of(f64::INFINITY))
+        N::select(crosses, units, N::select(target_usd.le(N::zero()), N::zero(), N::of(f64::INFINITY)))
     }
 }
 

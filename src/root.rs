@@ -9,7 +9,8 @@ const PATIENCE: u32 = 5;
 /// A step this small, relative to the root, is the last: one more, which carries the derivative, is the caller's.
 const NEAR: f64 = 1e-11;
 
-/// The root between two ends of an `at` that is below 0 at the lower one and not at the upper: Newton's method from
+/// The root between two ends of an `at` that is below 0 at the lower one and not at the upper; nothing is looked for where the
+/// ends are one. Newton's method from
 /// `first`, kept between ends that close in. `at` gives value and slope, `middle` lies between two ends. A constant.
 #[inline(always)]
 pub fn root_between<N: Number>(

@@ -68,8 +68,10 @@ fn parity_months<N: Number>(without_opex: N, lead_and_fall: impl Fn(N) -> (N, N)
     let latest = N::of(LATEST_PARITY_MONTHS);
     let (now, _) = lead_and_fall(N::zero());
     let (last, _) = lead_and_fall(latest);
+    // Where it is never or from the first there is nothing to look for.
+    let crosses = N::zero().lt(now) & last.le(N::zero());
     let root = root_between(
-        [N::zero(), latest],
+        [N::zero(), N::select(crosses, latest, N::zero())],
         without_opex,
         #[inline(always)]
         |low, high| (low + high) * 0.5,
