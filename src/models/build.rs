@@ -247,8 +247,21 @@ model! {
             discounts: Discounts::new(&mut beginnings, rate),
         };
         let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
+        let wants_quantiles = wanted.build_npv_p05_usd || wanted.build_npv_p50_usd || wanted.build_npv_p95_usd;
+        let wants_mean = wants_service
+            || wants_quantiles
+            || wanted.lifetime_saving_usd
+            || wanted.programme_nre_pv_usd
+            || wanted.build_npv_usd
+            || wanted.lifetime_saving_share
+            || wanted.build_npv_sd_usd
+            || wanted.build_npv_positive_probability;
         // Once as planned and, where the cost of delay is wanted, once with everything a month later.
-        let runs = if wanted.build_delay_cost_usd_per_month { 2 } else { 1 };
+        let runs = match (wanted.build_delay_cost_usd_per_month, wants_mean) {
+            (true, _) => 2,
+            (false, true) => 1,
+            (false, false) => 0,
+        };
         let mut outcomes = [Expected::nothing(); 2];
         let mut delay = 0;
         while delay < runs {
@@ -275,7 +288,6 @@ model! {
 
         // Chances and quantiles. What the caller states of the mean is known at the decision and moves every outcome.
         let shift_usd = build_npv_usd - (expected.saving - expected.cost);
-        let wants_quantiles = wanted.build_npv_p05_usd || wanted.build_npv_p50_usd || wanted.build_npv_p95_usd;
         let (build_npv_positive_probability, [p05, p50, p95]) =
             if wanted.build_npv_positive_probability || wants_quantiles {
                 programme.probability_and_quantiles(-shift_usd, if wants_quantiles { &QUANTILES } else { &[] })
