@@ -28,7 +28,6 @@ TOLERANCE = 0.03  # of the count
 SLACK = 0.25  # instructions a row: the set-up of a block, where a kernel has hardly more
 ROWS = 512  # of each kernel
 CHAIN_ROWS = 8192
-BLOCK = 256  # rows in a block, of which each is a call of a kernel
 INSTRUCTION_SET = "avx2"
 _KERNEL = re.compile(rf"tapeout::models::(.+)::{INSTRUCTION_SET}::run$")
 _EVALUATION = "tapeout::engine::evaluate"
@@ -83,6 +82,12 @@ def run_calls(library: str, calls: str) -> None:
         core.evaluate(*call)
 
 
+def _compiled(library: str) -> set[str]:
+    """Kernels in the library. Of models whose code is the same the compiler keeps one."""
+    symbols = subprocess.run(["nm", "-C", library], check=True, capture_output=True, text=True).stdout
+    return {match[1] for line in symbols.splitlines() if (match := _KERNEL.search(line))}
+
+
 def inclusive(profile: str) -> dict[str, tuple[int, int]]:
     """Of each function called in a profile of callgrind: how often, and instructions with all that it calls."""
     names: dict[str, str] = {}
@@ -116,7 +121,11 @@ def _profile(folder: Path, name: str, calls: list[Any]) -> subprocess.Popen[str]
 
 def counted() -> dict[str, dict[str, float]]:
     """Instructions a row, of the kernels and of the chain."""
+    from tapeout import _core
+
     calls, models = kernel_calls()
+    # A call of a kernel is a block.
+    _, _, block_rows = _core.configure()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         running = {"kernels": _profile(folder, "kernels", calls), "chain": _profile(folder, "chain", [chain_call()])}
@@ -128,11 +137,12 @@ def counted() -> dict[str, dict[str, float]]:
     kernels = {}
     for function, (calls_seen, cost) in profiles["kernels"].items():
         if match := _KERNEL.match(function):
-            kernels[match[1]] = cost / (calls_seen * BLOCK)
-    if len(kernels) != len(models):
+            kernels[match[1]] = cost / (calls_seen * block_rows)
+    compiled = _compiled(str(_core.__file__))
+    if not kernels or compiled - kernels.keys() or len(compiled) > len(models):
         sys.exit(
-            f"{len(kernels)} kernels ran for {len(models)} models: either the library is no optimized build (make "
-            "builds one), or a model answered for another (benches/rows.py)"
+            f"{len(kernels)} of {len(compiled)} kernels ran for {len(models)} models: either the library is no "
+            "optimized build (make builds one), or a model answered for another (benches/rows.py)"
         )
     _, cost = profiles["chain"][_EVALUATION]
     return {"kernels": kernels, "chain": {"build": cost / CHAIN_ROWS}}

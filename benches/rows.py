@@ -24,6 +24,8 @@ KEYS = {
     "chip": ["h100-sxm", "h200-sxm", "b200-sxm"],
     "train_chip": ["h100-sxm", "b200-sxm"],
     "asic": ["h200-sxm"],
+    "second_chip": ["b200-sxm"],
+    "third_chip": ["h200-sxm"],
 }
 PARTS = {"build": ["build_npv_usd", "build_npv_sd_usd"]}  # what most callers ask of it
 LAYOUT = {  # of training runs that chips hold and layers divide by
@@ -37,6 +39,7 @@ LAYOUT = {  # of training runs that chips hold and layers divide by
     "train_global_batch": [1024, 2048, 4096],
     "train_sequence_length": [4096, 8192],
 }
+AGAIN = ("asic_", "second_", "third_")  # what the names of models begin with that run another's code
 NEAR = (0.9, 1.1)  # of the reference scenario's value, where there is no typical range
 
 
@@ -78,6 +81,12 @@ def scenarios(count: int) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
+def runs_again(model: str) -> bool:
+    """Whether it is another model's code, for a further chip."""
+    names = set(tapeout.models()["name"])
+    return any(model.startswith(prefix) and model.removeprefix(prefix) in names for prefix in AGAIN)
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A model and what it is run on."""
@@ -102,6 +111,8 @@ def kernels(count: int) -> list[Kernel]:
     found: dict[str, np.ndarray[Any, Any]] = {}
     rows = []
     for model in tapeout.models().iter_rows(named=True):
+        if runs_again(model["name"]):
+            continue
         choices = {
             name: declared[name]["choices"].index(declared[name]["default"])
             for name in model["inputs"]

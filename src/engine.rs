@@ -213,9 +213,10 @@ pub fn run(model: &Registered, level: Level, call: &Call) {
         for rows in order[..count].chunks_mut(strip) {
             rows.sort_unstable_by(|a, b| keys[*a].total_cmp(&keys[*b]).then(a.cmp(b)));
         }
-        let packs = strip.div_ceil(LANES) as f64;
-        let strips = packs.powf(1.0 / (sums.len() - done) as f64);
-        strip = (packs / strips).round().max(1.0) as usize * LANES;
+        let packs = strip.div_ceil(LANES);
+        let left = sums.len() - done;
+        let strips = (1..packs).find(|strips| (0..left).fold(1, |cells, _| cells * strips) >= packs).unwrap_or(1);
+        strip = (packs / strips).max(1) * LANES;
     }
 
     let packs = count.div_ceil(LANES);

@@ -6,6 +6,9 @@ use crate::variable::{Basis, Kind, Variable};
 use std::collections::HashMap;
 
 /// The models declared, and those that run again.
+///
+/// # Panics
+/// Where one of these is not declared: found by every test.
 #[must_use]
 pub fn with_further_chips(declared: &'static [Entry]) -> Vec<Entry> {
     let serving = declared.iter().filter(|entry| SERVING.contains(&entry.name));

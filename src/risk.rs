@@ -447,9 +447,10 @@ impl<N: Number> Programme<'_, N> {
     #[inline(always)]
     fn quantile(&self, outcomes: &[Outcome<N>], [least, greatest]: [N; 2], share: f64) -> N {
         /// The range shrinks to its last digit.
-        const HALVINGS: i32 = 50;
+        const HALVINGS: u32 = 50;
+        const LAST_DIGIT: f64 = 1.0 / (1_u64 << HALVINGS) as f64;
         /// The last one is for rounding; a bracket without a number inside shrinks no further.
-        const MOST_STEPS: i32 = HALVINGS + 2;
+        const MOST_STEPS: u32 = HALVINGS + 2;
         /// Room for the rounding of a sum of masses that should reach the share exactly.
         const SLACK: f64 = 1e-13;
         /// How strongly a step is drawn towards the middle, relative to the first bracket.
@@ -458,7 +459,7 @@ impl<N: Number> Programme<'_, N> {
         let range = greatest - least;
         let some = N::zero().lt(range);
         let draw = N::of(DRAW) / N::select(some, range, N::one());
-        let narrow = range * 0.5_f64.powi(HALVINGS);
+        let narrow = range * LAST_DIGIT;
         let (mut low, mut high) = (least, greatest);
         let (mut at_low, mut at_high) = (N::of(1.0 + excess), N::of(excess));
         let mut active: Vec<usize> = (0..outcomes.len()).collect();

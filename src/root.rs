@@ -57,26 +57,20 @@ mod tests {
     #[test]
     fn smooth_roots_take_a_few_steps() {
         let steps = Cell::new(0);
-        let root = root_between(
-            [0.0, 10.0],
-            9.0,
-            |a, b| (a + b) / 2.0,
-            |x: f64| {
-                steps.set(steps.get() + 1);
-                (x * x - 2.0, x * 2.0)
-            },
-        );
+        let root = root_between([0.0, 10.0], 9.0, f64::midpoint, |x: f64| {
+            steps.set(steps.get() + 1);
+            (x * x - 2.0, x * 2.0)
+        });
         assert!((root - 2.0_f64.sqrt()).abs() < 1e-11 && steps.get() < 9, "{root} after {}", steps.get());
     }
 
     #[test]
     fn jumps_and_flat_stretches_are_closed_in() {
-        let jump =
-            root_between([0.0, 10.0], 5.0, |a, b| (a + b) / 2.0, |x: f64| (if x < 3.3 { -1.0 } else { 1.0 }, 0.0));
+        let jump = root_between([0.0, 10.0], 5.0, f64::midpoint, |x: f64| (if x < 3.3 { -1.0 } else { 1.0 }, 0.0));
         assert!((jump - 3.3).abs() < 1e-10);
         // The lowest of the points at which a flat stretch reaches 0.
         let flat = |x: f64| ((x.min(2.0) - 2.0), if x < 2.0 { 1.0 } else { 0.0 });
-        let found = root_between([0.0, 10.0], 7.0, |a, b| (a + b) / 2.0, flat);
+        let found = root_between([0.0, 10.0], 7.0, f64::midpoint, flat);
         assert!((found - 2.0).abs() < 1e-10, "{found}");
     }
 }

@@ -160,6 +160,9 @@ impl<'a, N: Number> Saving<'a, N> {
     }
 
     /// S at `offset` (0 to 1) of `month`.
+    ///
+    /// # Panics
+    /// Before the first launch that S was made for, and beyond the horizon.
     #[inline(always)]
     pub fn at(&self, month: usize, offset: N) -> N {
         assert!(self.first <= month && month < HORIZON, "a launch before the first");

@@ -220,7 +220,7 @@ pub fn block(
     let mut places: Vec<Option<Place>> = (0..rows).map(|i| next(i, 0)).collect();
     let smallest_step = (search.high - search.low) * SMALLEST_STEP;
     while places.iter().any(Option::is_some) {
-        let mut brackets = [Bracket::NONE; BLOCK];
+        let mut brackets = vec![Bracket::NONE; BLOCK];
         for (i, place) in places.iter().enumerate() {
             if let Some(place) = place.filter(|place| place % 2 == 1) {
                 let (a, b) = (place / 2, place / 2 + 1);

@@ -384,6 +384,8 @@ UNMOVED = {
     # Paid at the decision, whatever the schedule, and not in month 40.
     "programme_fixed_usd": {"build_npv_sd_usd", "month_spending_usd"},
     "build_npv_usd": {"decision", "decision_runner_up"},  # it pays still
+    # A launch among the best twentieth needs no respin.
+    "programme_respin_usd": {"build_npv_p95_usd"},
     # Demand does not reach it by month 40.
     "build_demand_cap_units_per_year": {name for name in scenarios.declared() if name.startswith("month_")},
     # No limit on the first token; and all of the time saved later is felt.

@@ -158,9 +158,9 @@ def _positions(frame: pl.DataFrame, series: pl.Series, names: Sequence[str], wha
     """Texts as positions in a list of names."""
     if len(series) <= _FEW_ROWS:
         position = {name: code for code, name in enumerate(names)}
-        texts = series.to_list()
-        if all(text is None or text in position for text in texts):
-            return pl.Series([None if text is None else position[text] for text in texts], dtype=pl.UInt32)
+        said = series.to_list()
+        if all(text is None or text in position for text in said):
+            return pl.Series([None if text is None else position[text] for text in said], dtype=pl.UInt32)
     wanted = pl.Enum(list(names))
     if series.dtype == wanted:
         return series.to_physical()
@@ -348,7 +348,7 @@ def _with(frame: pl.DataFrame, new: Sequence[pl.Series]) -> pl.DataFrame:
     """Columns replaced in place or appended, without Polars' thread pool, which hangs in forked children."""
     old = set(frame.columns)
     if not any(series.name in old for series in new):
-        return frame.hstack(new)
+        return frame.hstack(list(new))
     columns = {series.name: series for series in frame.get_columns()} | {series.name: series for series in new}
     return pl.DataFrame(list(columns.values()))
 
