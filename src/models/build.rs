@@ -18,7 +18,7 @@ use crate::number::Number;
 use crate::own_flow::{OwnFlow, OwnUnits};
 use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
 use crate::root::root_between;
-use crate::saving::{Launches, Months, Saving, months, pieces};
+use crate::saving::{self, Launches, Months, Saving, months};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
 choices!(
@@ -39,8 +39,6 @@ struct UnitMonths<N: Number> {
     volume: Volume<N>,
     /// The same at merchant prices.
     merchant_usd: Months<N>,
-    /// At merchant prices what own units would replace.
-    displaced_usd: Months<N>,
 }
 
 impl<N: Number> UnitMonths<N> {
@@ -56,7 +54,6 @@ impl<N: Number> UnitMonths<N> {
                 peak_units_per_year,
             },
             merchant_usd: months::<N>(),
-            displaced_usd: months::<N>(),
         }
     }
 }
@@ -177,9 +174,7 @@ model! {
         };
         let wants_volume = wanted.build_breakeven_units_per_year || wanted.build_breakeven_inference_usd || wanted.build_status;
         let wants_service = wants_volume
-            || wanted.build_payback_months
-            || wanted.build_displaced_usd
-            || wanted.build_saving_on_displaced_share;
+            || wanted.build_payback_months;
 
         // The flow of savings.
         let mut flow = OwnFlow::new(
@@ -197,14 +192,19 @@ model! {
         let mut growth_path = Path::new(N::one(), market.growth_per_year.ln_1p());
         let mut flow_usd = months::<N>();
         let mut units = if wants_service { Some(UnitMonths::new(x.build_addressable_share, x.build_demand_cap_units_per_year, x.build_peak_units_per_year)) } else { None };
+        // At merchant prices what own units would replace.
+        let wants_displaced = wanted.build_displaced_usd || wanted.build_saving_on_displaced_share;
+        let mut displaced_usd = if wants_displaced { Some(months::<N>()) } else { None };
         let mut k = 0;
         while k < HORIZON {
             let own = flow.now();
             let month = &flow.month;
             let own_units = flow.units_per_year(x.build_addressable_share, x.build_peak_units_per_year);
             flow_usd[k] = own.saving_usd(own_units).save();
+            if let Some(displaced_usd) = &mut displaced_usd {
+                displaced_usd[k] = (own_units * month.price_usd.now * own.today).save();
+            }
             if let Some(units) = &mut units {
-                units.displaced_usd[k] = (own_units * month.price_usd.now * own.today).save();
                 units.volume.worth_usd[k] = (own.unit_saving_usd * own.today).save();
                 units.merchant_usd[k] = month.work_usd().save();
                 units.volume.growth[k] = growth_path.now.save();
@@ -216,9 +216,15 @@ model! {
         }
 
         // Saving and cost over the launch law.
-        let mut pieces = pieces::<N>();
+        let mut pieces = saving::pieces::<N>();
         let first = month_of_first(x.programme_planned_months);
-        let saving = Saving::new(&mut pieces, &flow_usd, first, x.build_ramp_months, x.build_life_months);
+        let saved = Saving::new(&mut pieces, &flow_usd, first, x.build_ramp_months, x.build_life_months);
+        let mut displaced_pieces = saving::pieces::<N>();
+        let displaced = displaced_usd.as_ref().map(
+            #[inline(always)]
+            |usd| Saving::new(&mut displaced_pieces, usd, first, x.build_ramp_months, x.build_life_months),
+        );
+        let mut displaced_total_usd = N::zero();
         let rate = x.discount_rate_per_year.ln_1p() / MONTHS_PER_YEAR;
         let payments = Payments {
             scale: x.programme_nre_scale,
@@ -241,7 +247,7 @@ model! {
                 overrun_shape: x.programme_overrun_shape,
                 overrun_months: x.programme_overrun_months,
             },
-            saving: &saving,
+            saving: &saved,
             payments,
             discounting: Discounting::new(&payments, x.programme_planned_months),
             discounts: Discounts::new(&mut beginnings, rate),
@@ -249,6 +255,7 @@ model! {
         let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
         let wants_quantiles = wanted.build_npv_p05_usd || wanted.build_npv_p50_usd || wanted.build_npv_p95_usd;
         let wants_mean = wants_service
+            || wants_displaced
             || wants_quantiles
             || wanted.lifetime_saving_usd
             || wanted.programme_nre_pv_usd
@@ -270,6 +277,9 @@ model! {
                 wanted.build_npv_sd_usd && delay == 0,
                 #[inline(always)]
                 |cell| {
+                    if let (0, Some(displaced)) = (delay, &displaced) {
+                        displaced_total_usd = displaced_total_usd + cell.mass * displaced.at(cell.month, cell.offset);
+                    }
                     if let (0, Some(launches)) = (delay, &mut launches) {
                         launches.add(cell.month, cell.offset, cell.mass);
                     }
@@ -297,11 +307,10 @@ model! {
         let (build_npv_p05_usd, build_npv_p50_usd, build_npv_p95_usd) = (p05 + shift_usd, p50 + shift_usd, p95 + shift_usd);
         let build_delay_cost_usd_per_month = (expected.saving - expected.cost) - (later.saving - later.cost);
 
-        // Month by month: payback, displaced spending, break-even.
+        // Month by month: payback, break-even.
         let mut paid_back = N::zero();
         let mut covered = N::zero();
         let mut cumulative_usd = N::zero();
-        let mut displaced_total_usd = N::zero();
         if let (Some(launches), Some(units)) = (&launches, &mut units) {
             let in_service = launches.in_service();
             let mut k = 0;
@@ -315,7 +324,6 @@ model! {
                 paid_back = paid_back + N::select(covered.eq(N::one()), N::zero(), month);
                 covered = N::select(lacks_usd.le(saved_usd), N::one(), covered);
                 cumulative_usd = cumulative_usd + saved_usd;
-                displaced_total_usd = displaced_total_usd + share * N::restore(units.displaced_usd[k]);
                 units.volume.worth_usd[k] = (share * N::restore(units.volume.worth_usd[k])).save();
                 k += 1;
             }
