@@ -72,13 +72,13 @@ def test_ctrl_c_is_answered() -> None:
     program = """
 import os, signal, threading, time
 import polars.selectors as cs
-frame = many(200_000).drop(cs.enum())  # whose translation is in Polars
+frame = many(400_000).drop(cs.enum())  # whose translation is in Polars
 tapeout.evaluate(frame[:10], "build")
 sent = []
 def interrupt():
     sent.append(time.monotonic())
     os.kill(os.getpid(), signal.SIGINT)
-threading.Timer(1.0, interrupt).start()
+threading.Timer(0.25, interrupt).start()
 try:
     tapeout.evaluate(frame, "build")
 except KeyboardInterrupt:
