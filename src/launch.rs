@@ -13,10 +13,11 @@ use crate::saving::Months;
 pub const MOST_RESPINS: usize = 59;
 /// Probability below which a branch is not followed further: sixty of them are 6e-11 of the whole.
 const NEGLIGIBLE: f64 = 1e-12;
-/// Probability below which a branch's tail is not, and share of the branch that it may not exceed: it is counted in the month
-/// in which it is left, not where it belongs.
+/// Probability below which a branch's tail is not, and share of the branch that it may not exceed: all of it is a cell of the
+/// month in which it is left, whose mean then lies beyond the month, by no more than `LATEST_MEAN`.
 const NEGLIGIBLE_TAIL: f64 = 1e-11;
 const LARGEST_TAIL: f64 = 1e-2;
+const LATEST_MEAN: f64 = 8.0;
 /// Beyond this, e^-z is no longer told from 0.
 const FARTHEST: f64 = 700.0;
 
@@ -235,7 +236,7 @@ pub struct Edges<'a, N: Number> {
     pub end: usize,
     /// P(G > x) at each month's beginning.
     survival: &'a mut Months<N>,
-    /// Mean launch within each month, 0 to 1.
+    /// Mean launch within each month, 0 to 1; beyond it for a tail.
     offset: &'a mut Months<N>,
 }
 
@@ -247,7 +248,7 @@ pub struct Cell<N> {
     pub beginning: N,
     /// Chance of this branch and this month.
     pub mass: N,
-    /// Mean launch within the month, 0 to 1.
+    /// Mean launch within the month, 0 to 1; beyond it for a tail.
     pub offset: N,
 }
 
@@ -337,7 +338,7 @@ impl<'a, N: Number> Edges<'a, N> {
             let share = before - survival;
             let weighted = self.mean * (before_next - survival_next);
             let mean = weighted / N::select(N::zero().lt(share), share, N::one());
-            self.offset[month] = (mean - beginning).positive_part().min(N::one()).save();
+            self.offset[month] = (mean - beginning).positive_part().min(N::of(LATEST_MEAN)).save();
             month += 1;
             self.survival[month] = survival.save();
             if N::all(survival.le(N::zero())) {
