@@ -31,7 +31,7 @@ HEAD = """\
 
 A kernel is a model's equations, compiled for an instruction set. Operations are counted, not estimated: the equations
 are run with a number that counts what is done to it, inside `exp`, `ln` and `pow` too, so that these need no weight.
-Times are processor time, the best of 40 runs taken in turns, on one core and {level}: blocks of 256 rows in cache, rows
+Times are processor time, the best of 40 runs taken in turns, on one core and {level}: blocks of 512 rows in cache, rows
 ordered as the engine orders them, all outputs asked for (or those after the colon), none given, default choices,
 typical ranges (`benches/rows.py`).
 
