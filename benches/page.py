@@ -40,15 +40,15 @@ RULES = """## What is compared
   are dropped by all, and the discount factor within a month is the same polynomial. tapeout leaves a branch's tail at
   1e-11, the others at 1e-12: a twentieth fewer cells, and the differences of 4e-10. What spare units rescue tapeout
   counts defect by defect, the others by a quadrature. What no row changes is made once by every tool: tables over
-  months, points of the quadrature. C++, JAX and NumPy in blocks put rows that launch together side by side, as tapeout does; Numba, whose
-  loop is over rows, puts months into vectors instead.
+  months, points of the quadrature. C++, JAX and NumPy in blocks put rows that launch together side by side, as
+  tapeout does; Numba, whose loop is over rows, puts months into vectors instead.
 - The others are written for the job's columns alone. tapeout takes any variable as a column or a constant, any null,
   any output, and gives exact derivatives of the same code.
 - Slow tools get fewer rows, which the tables by job show; the time of a row is what is compared.
 - Where others are quicker. On closed forms of a few dozen operations what surrounds the equations decides: a value
   read, held against its bounds and written costs as much as ten operations on it. The aims were 20 times NumPy for a
-  serving point and 70 % of the memory's bandwidth for training; neither is met. On the chain C++ and tapeout do the same
-  work in the same time, and a fused multiply-add, which would make bits differ between processors, a quarter less.
+  serving point and 70 % of the memory's bandwidth for training; neither is met. On the chain C++ and tapeout take the
+  same time; a fused multiply-add, which would make bits differ between processors, takes C++ a quarter less.
 - Polars and DuckDB do the closed forms alone: a recurrence over months, or a fixed point that uses its last value a
   dozen times, is no expression.
 """
