@@ -13,10 +13,11 @@ use crate::saving::Months;
 pub const MOST_RESPINS: usize = 59;
 /// Probability below which a branch is not followed further: sixty of them are 6e-11 of the whole.
 const NEGLIGIBLE: f64 = 1e-12;
-/// Probability below which a branch's tail is not, and share of the branch that it may not exceed: all of it is a cell of the
-/// month in which it is left, whose mean then lies beyond the month, by no more than `LATEST_MEAN`.
+/// Probability below which a branch's tail is not: all of it is a cell of the month in which it is left.
 const NEGLIGIBLE_TAIL: f64 = 1e-11;
+/// Share of its branch that a tail may not exceed, however small the branch.
 const LARGEST_TAIL: f64 = 1e-2;
+/// Months to which a cell's mean is cut: a tail's lies beyond its month, and rounding decides that of a cell of no mass.
 const LATEST_MEAN: f64 = 8.0;
 /// Beyond this, e^-z is no longer told from 0.
 const FARTHEST: f64 = 700.0;
@@ -356,11 +357,6 @@ impl<'a, N: Number> Edges<'a, N> {
             beginning: N::of(self.first as f64),
             survival: self.survival(self.first),
         }
-    }
-    /// Chance of this branch and a launch in `month`.
-    #[inline(always)]
-    pub fn mass(&self, month: usize) -> N {
-        self.branch.probability * (self.survival(month) - self.survival(month + 1))
     }
     /// P(G > x) at the beginning of `month`.
     #[inline(always)]

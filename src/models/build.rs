@@ -191,7 +191,15 @@ model! {
         );
         let mut growth_path = Path::new(N::one(), market.growth_per_year.ln_1p());
         let mut flow_usd = months::<N>();
-        let mut units = if wants_service { Some(UnitMonths::new(x.build_addressable_share, x.build_demand_cap_units_per_year, x.build_peak_units_per_year)) } else { None };
+        let mut units = if wants_service {
+            Some(UnitMonths::new(
+                x.build_addressable_share,
+                x.build_demand_cap_units_per_year,
+                x.build_peak_units_per_year,
+            ))
+        } else {
+            None
+        };
         // At merchant prices what own units would replace.
         let wants_displaced = wanted.build_displaced_usd || wanted.build_saving_on_displaced_share;
         let mut displaced_usd = if wants_displaced { Some(months::<N>()) } else { None };
