@@ -11,7 +11,7 @@ use std::path::Path;
 use std::ptr::null;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tapeout::engine::{self, BLOCK, Call, RunModel};
+use tapeout::engine::{self, BLOCK, Call, RunModel, Sorting};
 use tapeout::math::{self, Bits};
 use tapeout::models::Entry;
 use tapeout::number::{LANES, Number, Pack, Positions};
@@ -461,11 +461,12 @@ impl Kernel {
 
     /// The first blocks, in order, through the engine.
     fn run(&self, model: &Registered, level: Level) {
+        let mut sorting = Sorting::default();
         for at in &self.blocks[..self.run_blocks] {
             let Addresses { inputs, given, outputs } = at;
-            let call =
-                Call { inputs, given, outputs, choices: &self.choices, wanted: self.wanted, packs: BLOCK / LANES };
-            engine::run(model, level, &call);
+            let (choices, wanted, packs) = (&self.choices, self.wanted, BLOCK / LANES);
+            let call = Call { inputs, constant: 0, given, outputs, choices, wanted, packs, soon: &[] };
+            engine::run(model, level, &call, &mut sorting);
         }
     }
 
@@ -491,11 +492,13 @@ impl Kernel {
         let mut outputs = vec![vec![[0.0; LANES]; BLOCK]; self.model.outputs.len()];
         let call = Call {
             inputs: &inputs.iter().map(Vec::as_ptr).collect::<Vec<_>>(),
+            constant: 0,
             given: &vec![null(); outputs.len()],
             outputs: &outputs.iter_mut().map(Vec::as_mut_ptr).collect::<Vec<_>>(),
             choices: &self.choices,
             wanted: self.wanted,
             packs: BLOCK,
+            soon: &[],
         };
         (self.counted.entry.run)(level, &call);
         1.0 - operations() / together

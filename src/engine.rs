@@ -9,6 +9,7 @@ use crate::plan::{self, Known, Plan, Registered, Source, Step, Unanswerable, Var
 use crate::solve::{self, Search};
 use crate::variable::{Kind, Model, Role};
 use fearless_simd::{Level, Simd, dispatch};
+use std::alloc;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Deref, DerefMut};
 use std::ptr::{null, null_mut};
@@ -17,17 +18,29 @@ use std::sync::{Arc, Mutex};
 
 /// Rows in a block, a multiple of the lanes.
 pub const BLOCK: usize = 512;
+/// As many as a call has bits for.
 const MOST_VARIABLES: usize = 128;
 
 /// One run of a model over a block: addresses of packs of eight rows.
 pub struct Call<'a> {
     pub inputs: &'a [*const [f64; LANES]],
+    /// A bit for each input that is the same on all rows of the frame.
+    pub constant: u128,
     /// Null where an output is not given.
     pub given: &'a [*const [f64; LANES]],
+    /// Null where an output is not wanted.
     pub outputs: &'a [*mut [f64; LANES]],
     pub choices: &'a [u8],
     pub wanted: u64,
     pub packs: usize,
+    /// Packs that are read after this block: they are fetched while this one is computed.
+    pub soon: &'a [*const [f64; LANES]],
+}
+
+impl Call<'_> {
+    fn is_constant(&self, input: usize) -> bool {
+        self.constant >> input & 1 == 1
+    }
 }
 
 /// A model compiled for every instruction set.
@@ -119,6 +132,13 @@ fn block<M: Model, N: Number>(call: &Call) {
     let mut path = M::path::<N>();
     let mut number = 0;
     while number < call.packs * LANES / N::ROWS {
+        if N::ROWS == LANES {
+            let mut k = 0;
+            while k < call.soon.len() {
+                fetch(call.soon[k].wrapping_add(number));
+                k += 1;
+            }
+        }
         // SAFETY: the engine hands over one address for each variable of the model, of at least `packs` packs, and no
         // output's memory is an input's.
         unsafe {
@@ -137,7 +157,11 @@ fn block<M: Model, N: Number>(call: &Call) {
             M::store(
                 y,
                 #[inline(always)]
-                |k, value: N| *outputs[k].add(number) = value.save(),
+                |k, value: N| {
+                    if !outputs[k].is_null() {
+                        *outputs[k].add(number) = value.save();
+                    }
+                },
             );
         }
         number += 1;
@@ -155,24 +179,59 @@ unsafe fn same_but_for(input: Option<usize>, call: &Call, first: usize, rows: us
     read.filter(|(k, at)| !at.is_null() && Some(*k) != input).all(|(_, at)| same(at.cast()))
 }
 
+/// Memory in which rows are put in order, kept from block to block.
+#[derive(Default)]
+pub struct Sorting {
+    /// For each sum a key of each row.
+    keys: Vec<[f64; BLOCK]>,
+    columns: Vec<Rows>,
+}
+
+/// A number whose order is that of `key`, with `row` in place of its last digits.
+#[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "bits")]
+fn sorted_with(key: f64, row: usize) -> i64 {
+    const { assert!(BLOCK.is_power_of_two()) };
+    let bits = key.to_bits() as i64;
+    // Of negative numbers the largest bits are the lowest value.
+    let rising = bits ^ ((bits >> 63) as u64 >> 1) as i64;
+    rising & !(BLOCK as i64 - 1) | row as i64
+}
+
 /// Runs a model on a block: once for rows that are like the one before, as those of a scenario that stands there for every
 /// month, and with the others in the order of what its loops hang on, so that the rows of a pack leave a loop together. A
 /// row's result does not depend on its neighbours.
 ///
 /// # Panics
 /// Never: there is one place for each address.
-pub fn run(model: &Registered, level: Level, call: &Call) {
+pub fn run(model: &Registered, level: Level, call: &Call, sorting: &mut Sorting) {
     let rows = call.packs * LANES;
     // SAFETY: `row` is below `packs` × `LANES`, the length of every input.
     let read = |at: *const [f64; LANES], row: usize| unsafe { at.cast::<f64>().add(row).read() };
     // SAFETY: as above.
     let again = |row: usize| unsafe { same_but_for(None, call, row, 1) };
+    // Rows that repeat do so from the start, where one may be the last of its kind.
+    let repeat = again(1) || again(2);
+    let Sorting { keys, columns } = sorting;
+    keys.clear();
+    for sum in &model.together {
+        let mut key = [0.0; BLOCK];
+        for &(input, weight) in sum.iter().filter(|(input, _)| !call.is_constant(*input)) {
+            for (row, key) in key[..rows].iter_mut().enumerate() {
+                *key += weight * read(call.inputs[input], row);
+            }
+        }
+        if key[1..rows].iter().any(|other| other.total_cmp(&key[0]).is_ne()) {
+            keys.push(key);
+        }
+    }
+    if !repeat && keys.is_empty() {
+        return (model.entry.run)(level, call);
+    }
     let mut order: [usize; BLOCK] = std::array::from_fn(|row| row);
     // For each row the first of those like it.
     let mut like = order;
     let mut count = rows;
-    // Rows that repeat do so from the start, where one may be the last of its kind.
-    if again(1) || again(2) {
+    if repeat {
         let mut new = [false; BLOCK];
         new[0] = true;
         for at in call.inputs.iter().chain(call.given).filter(|at| !at.is_null()) {
@@ -192,29 +251,24 @@ pub fn run(model: &Registered, level: Level, call: &Call) {
             }
         }
     }
-    let mut sums: Vec<[f64; BLOCK]> = Vec::new();
-    for sum in &model.together {
-        let mut keys = [0.0; BLOCK];
-        for &(input, weight) in sum {
-            for (row, key) in keys[..rows].iter_mut().enumerate() {
-                *key += weight * read(call.inputs[input], row);
-            }
-        }
-        if keys[..rows].iter().any(|key| key.total_cmp(&keys[0]).is_ne()) {
-            sums.push(keys);
-        }
-    }
-    if count == rows && sums.is_empty() {
-        return (model.entry.run)(level, call);
-    }
     // Each sum cuts the rows into strips that the next orders: as many of one as of the other.
     let mut strip = count;
-    for (done, keys) in sums.iter().enumerate() {
+    for (done, key) in keys.iter().enumerate() {
         for rows in order[..count].chunks_mut(strip) {
-            rows.sort_unstable_by(|a, b| keys[*a].total_cmp(&keys[*b]).then(a.cmp(b)));
+            let mut sorted = [0; BLOCK];
+            let sorted = &mut sorted[..rows.len()];
+            for (sorted, row) in sorted.iter_mut().zip(&*rows) {
+                *sorted = sorted_with(key[*row], *row);
+            }
+            sorted.sort_unstable();
+            for (row, sorted) in rows.iter_mut().zip(&*sorted) {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the last digits")]
+                let number = *sorted as usize & (BLOCK - 1);
+                *row = number;
+            }
         }
         let packs = strip.div_ceil(LANES);
-        let left = sums.len() - done;
+        let left = keys.len() - done;
         let strips = (1..packs).find(|strips| (0..left).fold(1, |cells, _| cells * strips) >= packs).unwrap_or(1);
         strip = (packs / strips).max(1) * LANES;
     }
@@ -226,25 +280,26 @@ pub fn run(model: &Registered, level: Level, call: &Call) {
     }
     let last = order[count - 1];
     order[count..].fill(last);
-    let addresses = call.inputs.len() + call.given.len() + call.outputs.len();
-    let mut memory = vec![Rows::all(0.0); addresses];
-    let mut places = memory.iter_mut();
+    columns.resize(columns.len().max(call.inputs.len() + call.given.len() + call.outputs.len()), Rows::all(0.0));
+    let mut places = columns.iter_mut();
     let mut gathered = |at: *const [f64; LANES]| {
-        if at.is_null() {
-            return at;
-        }
         let place = places.next().expect("one for each address");
         for (value, &row) in place.iter_mut().zip(&order[..packs * LANES]) {
             *value = read(at, row);
         }
         place.as_ptr().cast()
     };
-    let inputs: Vec<_> = call.inputs.iter().map(|&at| gathered(at)).collect();
-    let given: Vec<_> = call.given.iter().map(|&at| gathered(at)).collect();
+    let inputs: Vec<_> = (call.inputs.iter().enumerate())
+        .map(|(k, &at)| if call.is_constant(k) { at } else { gathered(at) })
+        .collect();
+    let given: Vec<_> = call.given.iter().map(|&at| if at.is_null() { at } else { gathered(at) }).collect();
     let mut outputs: Vec<_> = (&mut places).take(call.outputs.len()).collect();
-    let places: Vec<_> = outputs.iter_mut().map(|place| place.as_mut_ptr().cast()).collect();
+    let wanted = |at: &*mut [f64; LANES]| !at.is_null();
+    let places: Vec<_> = (outputs.iter_mut().zip(call.outputs))
+        .map(|(place, at)| if wanted(at) { place.as_mut_ptr().cast() } else { null_mut() })
+        .collect();
     (model.entry.run)(level, &Call { inputs: &inputs, given: &given, outputs: &places, packs, ..*call });
-    for (place, &at) in outputs.iter().zip(call.outputs) {
+    for (place, &at) in outputs.iter().zip(call.outputs).filter(|(_, at)| wanted(at)) {
         for row in 0..rows {
             // SAFETY: `row` is below `packs` × `LANES`, the length of every output.
             unsafe { at.cast::<f64>().add(row).write(place[position[like[row]]]) };
@@ -273,6 +328,19 @@ fn within(level: Level, values: &[f64], low: f64, high: f64) -> bool {
     }
     let (packs, rest) = values.as_chunks::<LANES>();
     rest.iter().all(|value| low <= *value && *value <= high) && dispatch!(level, simd => all(simd, packs, low, high))
+}
+
+/// Asks for a pack that is read soon: a block is a page of every column, and processors look ahead no further than that.
+#[inline(always)]
+fn fetch(at: *const [f64; LANES]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint reads nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// The element type of a caller's column.
@@ -672,9 +740,13 @@ pub struct Layout {
     /// Runs whose inputs are all constant come first, in their own list.
     constant_steps: Vec<usize>,
     steps: Vec<usize>,
+    /// For each run the places of its variables.
+    places: Vec<Places>,
     is_constant: Vec<bool>,
     /// Places of the outputs, then those of what is found out further.
     pub outputs: Vec<usize>,
+    /// Whether a model writes the output, and to no other one before.
+    written: Vec<bool>,
     /// What moves with each variable that is differentiated by or solved for.
     pub directions: Vec<Downstream>,
 }
@@ -688,8 +760,10 @@ impl Layout {
             supplies: Vec::new(),
             constant_steps: Vec::new(),
             steps: Vec::new(),
+            places: Vec::new(),
             is_constant: Vec::new(),
             outputs: Vec::new(),
+            written: Vec::new(),
             directions: Vec::new(),
         };
         let sources: BTreeMap<VariableId, Source> =
@@ -709,6 +783,7 @@ impl Layout {
         for (s, step) in plan.steps.iter().enumerate() {
             let constant =
                 step.needs.iter().all(|(_, reads)| reads.iter().all(|id| layout.is_constant[layout.slots[id]]));
+            layout.places.push(Places::new(&layout, step));
             if constant {
                 layout.constant_steps.push(s);
                 for (id, _) in &step.needs {
@@ -723,16 +798,15 @@ impl Layout {
             Further::Gradient { by, .. } => by.iter().map(|id| Downstream::new(&layout, *id)).collect(),
             Further::Solve(search) => vec![Downstream::new(&layout, search.variable)],
         };
-        let first = layout.first_result();
+        let first = layout.variables.len();
         let further = first..first + request.results() - request.outputs.len();
         layout.outputs = request.outputs.iter().map(|id| layout.slots[id]).chain(further).collect();
+        let before = |o: usize| &layout.outputs[..o];
+        let computed = |slot: usize| slot < layout.variables.len() && layout.supplies[slot].is_none();
+        layout.written = (layout.outputs.iter().enumerate())
+            .map(|(o, slot)| computed(*slot) && !layout.is_constant[*slot] && !before(o).contains(slot))
+            .collect();
         layout
-    }
-
-    /// Places after those of the variables and of outputs nobody asks for.
-    fn first_result(&self) -> usize {
-        let scratch = registry().models.iter().map(|model| model.outputs.len()).max().unwrap_or(0);
-        self.variables.len() + scratch
     }
 }
 
@@ -782,52 +856,86 @@ pub struct Arena {
     level: Level,
     /// The derivative of every variable by the one of a direction.
     pub tangents: Vec<Rows>,
+    addresses: Addresses,
+    addresses_of_tangents: Addresses,
+    sorting: Sorting,
+    /// The next block of columns that are read in place, until a model fetches it.
+    soon: Vec<*const [f64; LANES]>,
+}
+
+/// The places of one run's variables, in the order of the model's declaration.
+struct Places {
+    /// None: an input without a place, which no wanted output reads.
+    inputs: Vec<Option<usize>>,
+    /// A bit for each input that is the same on all rows.
+    constant: u128,
+    /// The same for what is given of the outputs.
+    given: Vec<Option<usize>>,
+    /// None: an output that is not wanted.
+    outputs: Vec<Option<usize>>,
+    /// For each wanted output its variable, its place, and the places of what it reads.
+    needs: Vec<(VariableId, usize, Vec<usize>)>,
+}
+
+impl Places {
+    fn new(layout: &Layout, step: &Step) -> Places {
+        let model = &registry().models[step.model];
+        let place = |id: &VariableId| layout.slots.get(id).copied();
+        let outputs = model.outputs.iter().enumerate();
+        Places {
+            inputs: model.inputs.iter().map(place).collect(),
+            constant: (model.inputs.iter().enumerate())
+                .filter(|(_, id)| place(id).is_none_or(|slot| layout.is_constant[slot]))
+                .fold(0, |bits, (k, _)| bits | 1 << k),
+            given: model.outputs.iter().map(place).collect(),
+            outputs: outputs.map(|(k, id)| place(id).filter(|_| step.wanted >> k & 1 == 1)).collect(),
+            needs: (step.needs.iter())
+                .map(|(id, reads)| (*id, layout.slots[id], reads.iter().map(|read| layout.slots[read]).collect()))
+                .collect(),
+        }
+    }
 }
 
 /// Where one run of a model finds a block of each of its variables.
+#[derive(Default)]
 struct Addresses {
-    inputs: [*const [f64; LANES]; MOST_VARIABLES],
-    given: [*const [f64; LANES]; MOST_VARIABLES],
-    outputs: [*mut [f64; LANES]; MOST_VARIABLES],
+    inputs: Vec<*const [f64; LANES]>,
+    constant: u128,
+    given: Vec<*const [f64; LANES]>,
+    outputs: Vec<*mut [f64; LANES]>,
 }
 
 impl Addresses {
-    /// From the blocks of places to read and to write. `unread`: that of an input without one, which no wanted output reads.
-    fn new(
-        layout: &Layout,
-        step: &Step,
+    /// The blocks of places to read and to write. `unread`: that of an input without one.
+    fn fill(
+        &mut self,
+        places: &Places,
+        given: u64,
         unread: &'static Rows,
         from: impl Fn(usize) -> *const f64,
         to: impl Fn(usize) -> *mut f64,
-    ) -> Addresses {
-        let model = &registry().models[step.model];
-        let mut addresses = Addresses {
-            inputs: [null(); MOST_VARIABLES],
-            given: [null(); MOST_VARIABLES],
-            outputs: [null_mut(); MOST_VARIABLES],
-        };
-        let read = |id| layout.slots.get(id).map_or(unread.as_ptr(), |slot| from(*slot)).cast();
-        for (k, id) in model.inputs.iter().enumerate() {
-            addresses.inputs[k] = read(id);
-        }
-        for (k, id) in model.outputs.iter().enumerate() {
-            if step.given >> k & 1 == 1 {
-                addresses.given[k] = read(id);
-            }
-            let slot = if step.wanted >> k & 1 == 1 { layout.slots[id] } else { layout.variables.len() + k };
-            addresses.outputs[k] = to(slot).cast();
-        }
-        addresses
+    ) {
+        let read = |place: &Option<usize>| place.map_or(unread.as_ptr(), &from).cast();
+        let is_given = |k: usize| given >> k & 1 == 1;
+        self.inputs.clear();
+        self.inputs.extend(places.inputs.iter().map(read));
+        self.constant = places.constant;
+        self.given.clear();
+        let given = places.given.iter().enumerate().map(|(k, place)| if is_given(k) { read(place) } else { null() });
+        self.given.extend(given);
+        self.outputs.clear();
+        self.outputs.extend(places.outputs.iter().map(|place| place.map_or(null_mut(), &to).cast()));
     }
-    fn call<'a>(&'a self, step: &'a Step, rows: usize) -> Call<'a> {
-        let model = &registry().models[step.model];
+    fn call<'a>(&'a self, step: &'a Step, rows: usize, soon: &'a [*const [f64; LANES]]) -> Call<'a> {
         Call {
-            inputs: &self.inputs[..model.inputs.len()],
-            given: &self.given[..model.outputs.len()],
-            outputs: &self.outputs[..model.outputs.len()],
+            inputs: &self.inputs,
+            constant: self.constant,
+            given: &self.given,
+            outputs: &self.outputs,
             choices: &step.choices,
             wanted: step.wanted,
             packs: rows.div_ceil(LANES),
+            soon,
         }
     }
 }
@@ -897,7 +1005,7 @@ impl RowsOf<'_> {
 
 impl Arena {
     fn new(layout: &Layout, settings: &Settings, bad: &mut Found) -> Arena {
-        let variables = layout.first_result();
+        let variables = layout.variables.len();
         let slots = variables + layout.outputs.iter().filter(|slot| **slot >= variables).count();
         let mut arena = Arena {
             blocks: vec![Rows::all(0.0); slots],
@@ -907,6 +1015,10 @@ impl Arena {
             invalid: [0; BLOCK],
             level: settings.level,
             tangents: vec![Rows::all(0.0); if layout.directions.is_empty() { 0 } else { variables }],
+            addresses: Addresses::default(),
+            addresses_of_tangents: Addresses::default(),
+            sorting: Sorting::default(),
+            soon: Vec::new(),
         };
         arena.at = arena.blocks.iter_mut().map(|block| block.as_mut_ptr()).collect();
         for (slot, supply) in layout.supplies.iter().enumerate() {
@@ -927,18 +1039,19 @@ impl Arena {
 
     /// Runs one model on the block and marks its nulls.
     pub fn step(&mut self, layout: &Layout, step: usize, level: Level, rows: usize) {
+        let places = &layout.places[step];
         let step = &layout.plan.steps[step];
         let model = &registry().models[step.model];
-        let addresses = Addresses::new(layout, step, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
-        let call = addresses.call(step, rows);
-        run(model, level, &call);
-        for (id, reads) in &step.needs {
-            let slot = layout.slots[id];
+        self.addresses.fill(places, step.given, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
+        run(model, level, &self.addresses.call(step, rows, &self.soon), &mut self.sorting);
+        self.soon.clear();
+        for (id, slot, reads) in &places.needs {
+            let slot = *slot;
             self.has_nulls[slot] = false;
             // SAFETY: the address is that of a block, or of rows of an output at least as many.
             let values = unsafe { std::slice::from_raw_parts_mut(self.at[slot], rows) };
             let impossible = !within(level, values, f64::NEG_INFINITY, f64::INFINITY);
-            let inherits = reads.iter().any(|read| self.has_nulls[layout.slots[read]]);
+            let inherits = reads.iter().any(|read| self.has_nulls[*read]);
             if !impossible && !inherits {
                 continue;
             }
@@ -947,9 +1060,8 @@ impl Arena {
                 *null = u8::from(value.is_nan());
             }
             for read in reads {
-                let read = layout.slots[read];
-                if self.has_nulls[read] {
-                    for (null, other) in nulls.iter_mut().zip(&self.nulls[read]) {
+                if self.has_nulls[*read] {
+                    for (null, other) in nulls.iter_mut().zip(&self.nulls[*read]) {
                         *null |= other;
                     }
                 }
@@ -969,24 +1081,26 @@ impl Arena {
     /// at on one row.
     pub fn step_dual(&mut self, layout: &Layout, step: usize, moves: &[bool], rows: usize) {
         let constant = layout.constant_steps.contains(&step);
+        let places = &layout.places[step];
         let step = &layout.plan.steps[step];
-        let values = Addresses::new(layout, step, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
+        self.addresses.fill(places, step.given, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
         let tangents: Vec<*mut f64> = self.tangents.iter_mut().map(|block| block.as_mut_ptr()).collect();
         let still = STILL.as_ptr();
         let from = |slot: usize| if moves[slot] { tangents[slot].cast_const() } else { still };
-        let derivatives = Addresses::new(layout, step, &STILL, from, |slot| tangents[slot]);
+        self.addresses_of_tangents.fill(places, step.given, &STILL, from, |slot| tangents[slot]);
         let run = registry().models[step.model].entry.run_dual;
-        run(&values.call(step, rows), &derivatives.call(step, rows), if constant { 1 } else { rows });
+        let (values, derivatives) = (self.addresses.call(step, rows, &[]), self.addresses_of_tangents.call(step, rows, &[]));
+        run(&values, &derivatives, if constant { 1 } else { rows });
         if constant {
-            for (id, _) in &step.needs {
-                let block = &mut self.tangents[layout.slots[id]];
+            for (_, slot, _) in &places.needs {
+                let block = &mut self.tangents[*slot];
                 let only = block[0];
                 block.fill(only);
             }
         }
     }
 
-    /// Brings the supplied values of a block in, each checked against its declaration.
+    /// Brings the supplied values of a block in, each checked against its declaration. `ahead`: rows of the next block.
     fn load(
         &mut self,
         layout: &Layout,
@@ -994,9 +1108,11 @@ impl Arena {
         rows_of: RowsOf,
         from: usize,
         rows: usize,
+        ahead: usize,
         found: &mut Found,
     ) {
         self.invalid = [0; BLOCK];
+        self.soon.clear();
         for (slot, supply) in layout.supplies.iter().enumerate() {
             let view = match supply {
                 None | Some(Supply::Constant(_)) => continue,
@@ -1015,6 +1131,9 @@ impl Arena {
             };
             if let Some(at) = in_place {
                 self.at[slot] = at.cast_mut();
+                if ahead > 0 {
+                    self.soon.push(at.wrapping_add(rows).cast());
+                }
             } else {
                 self.at[slot] = block;
                 let values = &mut self.blocks[slot];
@@ -1073,7 +1192,18 @@ impl Arena {
         }
     }
 
-    /// Writes a block's answers to their rows.
+    /// Lets models write a block's outputs where they belong.
+    fn aim(&mut self, layout: &Layout, target: &Target, rows_of: RowsOf, from: usize, rows: usize) {
+        for (o, &slot) in layout.outputs.iter().enumerate().filter(|(o, _)| layout.written[*o]) {
+            self.at[slot] = match rows_of {
+                // SAFETY: within the output.
+                RowsOf::Stretch(start) if rows.is_multiple_of(LANES) => unsafe { target.outputs[o].add(start + from) },
+                _ => self.blocks[slot].as_mut_ptr(),
+            };
+        }
+    }
+
+    /// Writes to their rows what of a block's answers is not there yet, and the nulls.
     fn store(
         &mut self,
         layout: &Layout,
@@ -1087,17 +1217,29 @@ impl Arena {
         for (o, &slot) in layout.outputs.iter().enumerate() {
             let output = target.outputs[o];
             let source = self.at[slot].cast_const();
+            // SAFETY: within the block and the output, which overlap only where they are the same.
+            unsafe {
+                match rows_of {
+                    RowsOf::Stretch(start) => {
+                        let output = output.add(start + from);
+                        if !std::ptr::eq(output, source) {
+                            std::ptr::copy_nonoverlapping(source, output, rows);
+                        }
+                    }
+                    RowsOf::Listed(listed) => {
+                        for (i, row) in listed[from..from + rows].iter().enumerate() {
+                            output.add(*row as usize).write(source.add(i).read());
+                        }
+                    }
+                }
+            }
             let has_nulls = self.has_nulls[slot] || any_invalid;
             found.nulls |= has_nulls;
-            for i in 0..rows {
-                let row = rows_of.row(from + i);
-                // SAFETY: within the block and the output.
-                unsafe {
-                    output.add(row).write(source.add(i).read());
-                    if let (true, Some(nulls)) = (has_nulls, target.nulls[o]) {
-                        let null = (self.has_nulls[slot] && self.nulls[slot][i] != 0) || self.invalid[i] != 0;
-                        nulls.add(row).write(u8::from(null));
-                    }
+            if let (true, Some(nulls)) = (has_nulls, target.nulls[o]) {
+                for i in 0..rows {
+                    let null = (self.has_nulls[slot] && self.nulls[slot][i] != 0) || self.invalid[i] != 0;
+                    // SAFETY: within the output.
+                    unsafe { nulls.add(rows_of.row(from + i)).write(u8::from(null)) };
                 }
             }
         }
@@ -1115,12 +1257,26 @@ static UNREAD: Rows = Rows::all(f64::NAN);
 /// The derivatives of what does not move.
 static STILL: Rows = Rows::all(0.0);
 
-/// A vector of `rows` values, or the knowledge that there is no memory for it.
-fn reserve<T: Clone + Default>(rows: usize) -> Result<Vec<T>, Stopped> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(rows).map_err(|_| Stopped::OutOfMemory)?;
-    values.resize(rows, T::default());
-    Ok(values)
+/// A type whose value of zero bits is a value.
+trait Zero: Copy {}
+impl Zero for f64 {}
+impl Zero for u16 {}
+impl Zero for u8 {}
+
+/// A vector of `rows` zeros, or the knowledge that there is no memory for it. The system hands over pages of zeros: none is
+/// touched before a task writes to it.
+fn reserve<T: Zero>(rows: usize) -> Result<Vec<T>, Stopped> {
+    let layout = alloc::Layout::array::<T>(rows).map_err(|_| Stopped::OutOfMemory)?;
+    if layout.size() == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the size is not 0.
+    let at = unsafe { alloc::alloc_zeroed(layout) }.cast::<T>();
+    if at.is_null() {
+        return Err(Stopped::OutOfMemory);
+    }
+    // SAFETY: the memory was allocated with the layout of as many values, each of which is 0.
+    Ok(unsafe { Vec::from_raw_parts(at, rows, rows) })
 }
 
 /// Evaluates a request. `stop` is looked at before every block.
@@ -1244,13 +1400,15 @@ fn task(
     let mut from = 0;
     while from < rows && !stop.load(Ordering::Relaxed) {
         let count = settings.block.min(rows - from);
-        arena.load(layout, request, rows_of, from, count, &mut found);
+        let ahead = settings.block.min(rows - from - count);
+        arena.load(layout, request, rows_of, from, count, ahead, &mut found);
         if let Some(id) = spoilt {
             arena.invalid[..count].fill(u16::try_from(id + 1).unwrap_or(u16::MAX));
         }
         for (id, column) in &unread {
             arena.check(*id, column, rows_of, from, count, &mut found);
         }
+        arena.aim(layout, target, rows_of, from, count);
         for &step in &layout.steps {
             arena.step(layout, step, settings.level, count);
         }

@@ -140,11 +140,13 @@ fn moved(model: usize, choices: &[u8], choice: usize) -> Arc<[bool]> {
             choices[choice] = value;
             let call = Call {
                 inputs: &inputs.iter().map(Vec::as_ptr).collect::<Vec<_>>(),
+                constant: 0,
                 given: &vec![std::ptr::null(); registered.outputs.len()],
                 outputs: &places,
                 choices: &choices,
                 wanted: u64::MAX,
                 packs: PACKS,
+                soon: &[],
             };
             (registered.entry.run)(settings::current().level, &call);
             outputs

@@ -31,7 +31,9 @@ pub fn run<M: Model>(values: &Call, derivatives: &Call, rows: usize) {
             let given = |k: usize| (!values.given[k].is_null()).then(|| dual(values.given[k], derivatives.given[k]));
             let g = M::load_given(given, values.wanted);
             M::store(M::equations(x, g), |k, y: Dual<f64>| {
-                derivatives.outputs[k].cast::<f64>().add(row).write(y.derivative);
+                if !derivatives.outputs[k].is_null() {
+                    derivatives.outputs[k].cast::<f64>().add(row).write(y.derivative);
+                }
             });
         }
     }

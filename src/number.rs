@@ -341,11 +341,17 @@ impl<S: Simd> Number for Pack<S> {
     fn highest(self) -> f64 {
         let mut rows = [0.0; LANES];
         self.store(&mut rows);
-        let mut highest = rows[0];
-        for row in rows {
-            highest = if highest < row { row } else { highest };
+        // In pairs, so that only three comparisons wait for each other.
+        let mut half = LANES / 2;
+        while half > 0 {
+            let mut row = 0;
+            while row < half {
+                rows[row] = if rows[row] < rows[row + half] { rows[row + half] } else { rows[row] };
+                row += 1;
+            }
+            half /= 2;
         }
-        highest
+        rows[0]
     }
     // `minpd(a, b)` gives b where they are equal or not comparable: with the operands exchanged, the definition above.
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
