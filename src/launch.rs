@@ -77,6 +77,11 @@ impl<N: Number> Shape<N> {
         let mut sum = N::zero();
         let mut i = 0;
         if self.same {
+            if self.largest > 0 {
+                sum = term;
+                term = term * z;
+                i = 1;
+            }
             while i < self.largest {
                 sum = sum + term;
                 i += 1;
