@@ -179,16 +179,18 @@ fn answer(py: Python<'_>, answer: Answer) -> PyResult<Bound<'_, PyDict>> {
         })
         .collect();
     let bad_rows: Vec<_> = answer.bad_rows.iter().map(|bad| (bad.why.text(registry), bad.count, bad.row)).collect();
-    let reason_texts: Vec<String> = std::iter::once(String::new())
-        .chain(registry.variables.iter().map(|variable| variable.name.to_owned()))
-        .chain(answer.bad_rows.iter().map(|bad| bad.why.text(registry)))
-        .collect();
+    // What a number among the reasons says.
+    let texts = || -> Vec<String> {
+        let variables = registry.variables.iter().map(|variable| variable.name.to_owned());
+        let patterns = answer.bad_rows.iter().map(|bad| bad.why.text(registry));
+        std::iter::once(String::new()).chain(variables).chain(patterns).collect()
+    };
     result.set_item("outputs", outputs)?;
     result.set_item("nulls", nulls)?;
     result.set_item("bad_columns", bad_columns)?;
     result.set_item("bad_rows", bad_rows)?;
+    result.set_item("reason_texts", answer.reasons.as_ref().map(|_| texts()))?;
     result.set_item("reasons", answer.reasons.map(|reasons| PyArray1::from_vec(py, reasons)))?;
-    result.set_item("reason_texts", reason_texts)?;
     result.set_item("declared", registry.variables.len())?;
     Ok(result)
 }

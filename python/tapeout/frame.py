@@ -231,17 +231,28 @@ def _keys(frame: pl.DataFrame, call: _Call) -> tuple[list[_KeyArgument], list[st
     return arguments, used
 
 
+def _coded(variable: Variable, value: Any) -> float | None:
+    """A value as the core takes it; None where its type is not the plain one of the variable's kind."""
+    match variable.kind:
+        case "choice":
+            return float(variable.choices.index(value)) if value in variable.choices else None
+        case "boolean":
+            return float(value) if type(value) is bool else None
+        case "date":
+            return float((value - _EPOCH).days) if type(value) is datetime.date else None
+    return float(value) if type(value) in (float, int) else None
+
+
 def _few_rows(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, _NullableArray]:
-    """Columns of numbers without nulls, by way of Python's own lists."""
+    """Columns by way of Python's own lists, which for few rows takes less than any call of Polars."""
     variables = declared()
-    places = {name: place for place, name in enumerate(frame.columns)}
-    rows = frame.rows()
-    columns: dict[str, _NullableArray] = {}
+    values = dict(zip(frame.columns, zip(*frame.rows(), strict=True), strict=True)) if frame.height else {}
+    plain: dict[str, list[float]] = {}
     for name in names:
-        values = [row[places[name]] for row in rows]
-        if variables[name].kind in ("number", "integer") and all(type(value) in (float, int) for value in values):
-            columns[name] = np.array(values, dtype=np.float64), None
-    return columns
+        coded = [_coded(variables[name], value) for value in values.get(name, ())]
+        if frame.height and None not in coded:
+            plain[name] = coded  # type: ignore[assignment]
+    return {name: (array, None) for name, array in zip(plain, np.array(list(plain.values())), strict=True)}
 
 
 def _arguments(frame: pl.DataFrame, call: _Call) -> tuple[Any, list[str]]:
