@@ -289,9 +289,8 @@ pub fn run(model: &Registered, level: Level, call: &Call, sorting: &mut Sorting)
         }
         place.as_ptr().cast()
     };
-    let inputs: Vec<_> = (call.inputs.iter().enumerate())
-        .map(|(k, &at)| if call.is_constant(k) { at } else { gathered(at) })
-        .collect();
+    let inputs: Vec<_> =
+        (call.inputs.iter().enumerate()).map(|(k, &at)| if call.is_constant(k) { at } else { gathered(at) }).collect();
     let given: Vec<_> = call.given.iter().map(|&at| if at.is_null() { at } else { gathered(at) }).collect();
     let mut outputs: Vec<_> = (&mut places).take(call.outputs.len()).collect();
     let wanted = |at: &*mut [f64; LANES]| !at.is_null();
@@ -986,14 +985,20 @@ impl Found {
     }
 }
 
-/// The rows of a task: a stretch of the frame, or of its rows in the order of patterns.
+/// The rows of a task or block: a stretch of the frame, or of its rows in the order of patterns.
 #[derive(Clone, Copy)]
 pub enum RowsOf<'a> {
     Stretch(usize),
     Listed(&'a [u32]),
 }
 
-impl RowsOf<'_> {
+impl<'a> RowsOf<'a> {
+    fn part(self, from: usize, count: usize) -> RowsOf<'a> {
+        match self {
+            RowsOf::Stretch(start) => RowsOf::Stretch(start + from),
+            RowsOf::Listed(rows) => RowsOf::Listed(&rows[from..from + count]),
+        }
+    }
     #[inline]
     pub fn row(self, i: usize) -> usize {
         match self {
@@ -1089,7 +1094,8 @@ impl Arena {
         let from = |slot: usize| if moves[slot] { tangents[slot].cast_const() } else { still };
         self.addresses_of_tangents.fill(places, step.given, &STILL, from, |slot| tangents[slot]);
         let run = registry().models[step.model].entry.run_dual;
-        let (values, derivatives) = (self.addresses.call(step, rows, &[]), self.addresses_of_tangents.call(step, rows, &[]));
+        let (values, derivatives) =
+            (self.addresses.call(step, rows, &[]), self.addresses_of_tangents.call(step, rows, &[]));
         run(&values, &derivatives, if constant { 1 } else { rows });
         if constant {
             for (_, slot, _) in &places.needs {
@@ -1100,15 +1106,14 @@ impl Arena {
         }
     }
 
-    /// Brings the supplied values of a block in, each checked against its declaration. `ahead`: rows of the next block.
+    /// Brings the supplied values of a block in, each checked against its declaration. `more`: another block follows.
     fn load(
         &mut self,
         layout: &Layout,
         request: &Request,
         rows_of: RowsOf,
-        from: usize,
         rows: usize,
-        ahead: usize,
+        more: bool,
         found: &mut Found,
     ) {
         self.invalid = [0; BLOCK];
@@ -1125,20 +1130,20 @@ impl Arena {
             let in_place = match (view, rows_of) {
                 (Some(view), RowsOf::Stretch(start)) if rows.is_multiple_of(LANES) => {
                     // SAFETY: within the column.
-                    view.in_place().map(|at| unsafe { at.add(start + from) })
+                    view.in_place().map(|at| unsafe { at.add(start) })
                 }
                 _ => None,
             };
             if let Some(at) = in_place {
                 self.at[slot] = at.cast_mut();
-                if ahead > 0 {
+                if more {
                     self.soon.push(at.wrapping_add(rows).cast());
                 }
             } else {
                 self.at[slot] = block;
                 let values = &mut self.blocks[slot];
                 for (i, value) in values[..rows].iter_mut().enumerate() {
-                    let row = rows_of.row(from + i);
+                    let row = rows_of.row(i);
                     *value = match (view, supply) {
                         // SAFETY: within the column.
                         (Some(view), _) => unsafe { view.read(row) },
@@ -1167,7 +1172,7 @@ impl Arena {
                 let allowed = variable.allows(*value);
                 self.blocks[slot][i] = if allowed { *value } else { safe };
                 if !allowed {
-                    found.note(id, rows_of.row(from + i), *value);
+                    found.note(id, rows_of.row(i), *value);
                     if self.invalid[i] == 0 {
                         self.invalid[i] = u16::try_from(id + 1).unwrap_or(u16::MAX);
                     }
@@ -1178,10 +1183,10 @@ impl Arena {
     }
 
     /// Checks a block of a column that no equation reads.
-    fn check(&mut self, id: VariableId, column: &Column, rows_of: RowsOf, from: usize, rows: usize, found: &mut Found) {
+    fn check(&mut self, id: VariableId, column: &Column, rows_of: RowsOf, rows: usize, found: &mut Found) {
         let variable = &registry().variables[id];
         for i in 0..rows {
-            let row = rows_of.row(from + i);
+            let row = rows_of.row(i);
             let value = column.value(row);
             if !variable.allows(value) && !column.is_null(row) {
                 found.note(id, row, value);
@@ -1193,26 +1198,18 @@ impl Arena {
     }
 
     /// Lets models write a block's outputs where they belong.
-    fn aim(&mut self, layout: &Layout, target: &Target, rows_of: RowsOf, from: usize, rows: usize) {
+    fn aim(&mut self, layout: &Layout, target: &Target, rows_of: RowsOf, rows: usize) {
         for (o, &slot) in layout.outputs.iter().enumerate().filter(|(o, _)| layout.written[*o]) {
             self.at[slot] = match rows_of {
                 // SAFETY: within the output.
-                RowsOf::Stretch(start) if rows.is_multiple_of(LANES) => unsafe { target.outputs[o].add(start + from) },
+                RowsOf::Stretch(start) if rows.is_multiple_of(LANES) => unsafe { target.outputs[o].add(start) },
                 _ => self.blocks[slot].as_mut_ptr(),
             };
         }
     }
 
     /// Writes to their rows what of a block's answers is not there yet, and the nulls.
-    fn store(
-        &mut self,
-        layout: &Layout,
-        target: &Target,
-        rows_of: RowsOf,
-        from: usize,
-        rows: usize,
-        found: &mut Found,
-    ) {
+    fn store(&mut self, layout: &Layout, target: &Target, rows_of: RowsOf, rows: usize, found: &mut Found) {
         let any_invalid = self.invalid[..rows].iter().any(|reason| *reason != 0);
         for (o, &slot) in layout.outputs.iter().enumerate() {
             let output = target.outputs[o];
@@ -1221,13 +1218,13 @@ impl Arena {
             unsafe {
                 match rows_of {
                     RowsOf::Stretch(start) => {
-                        let output = output.add(start + from);
+                        let output = output.add(start);
                         if !std::ptr::eq(output, source) {
                             std::ptr::copy_nonoverlapping(source, output, rows);
                         }
                     }
                     RowsOf::Listed(listed) => {
-                        for (i, row) in listed[from..from + rows].iter().enumerate() {
+                        for (i, row) in listed.iter().enumerate() {
                             output.add(*row as usize).write(source.add(i).read());
                         }
                     }
@@ -1239,14 +1236,14 @@ impl Arena {
                 for i in 0..rows {
                     let null = (self.has_nulls[slot] && self.nulls[slot][i] != 0) || self.invalid[i] != 0;
                     // SAFETY: within the output.
-                    unsafe { nulls.add(rows_of.row(from + i)).write(u8::from(null)) };
+                    unsafe { nulls.add(rows_of.row(i)).write(u8::from(null)) };
                 }
             }
         }
         if let (true, Some(reasons)) = (any_invalid, target.reasons) {
             for i in 0..rows {
                 // SAFETY: within the frame.
-                unsafe { reasons.add(rows_of.row(from + i)).write(self.invalid[i]) };
+                unsafe { reasons.add(rows_of.row(i)).write(self.invalid[i]) };
             }
         }
     }
@@ -1265,6 +1262,7 @@ impl Zero for u8 {}
 
 /// A vector of `rows` zeros, or the knowledge that there is no memory for it. The system hands over pages of zeros: none is
 /// touched before a task writes to it.
+#[expect(clippy::same_length_and_capacity, reason = "all of it is zeros")]
 fn reserve<T: Zero>(rows: usize) -> Result<Vec<T>, Stopped> {
     let layout = alloc::Layout::array::<T>(rows).map_err(|_| Stopped::OutOfMemory)?;
     if layout.size() == 0 {
@@ -1418,26 +1416,26 @@ fn task(
     let mut from = 0;
     while from < rows && !stop.load(Ordering::Relaxed) {
         let count = settings.block.min(rows - from);
-        let ahead = settings.block.min(rows - from - count);
-        arena.load(layout, request, rows_of, from, count, ahead, &mut found);
+        let rows_of = rows_of.part(from, count);
+        arena.load(layout, request, rows_of, count, from + count < rows, &mut found);
         if let Some(id) = spoilt {
             arena.invalid[..count].fill(u16::try_from(id + 1).unwrap_or(u16::MAX));
         }
         for (id, column) in &unread {
-            arena.check(*id, column, rows_of, from, count, &mut found);
+            arena.check(*id, column, rows_of, count, &mut found);
         }
-        arena.aim(layout, target, rows_of, from, count);
+        arena.aim(layout, target, rows_of, count);
         for &step in &layout.steps {
             arena.step(layout, step, settings.level, count);
         }
         match &request.further {
             Further::Nothing => {}
-            Further::Solve(search) => solve::block(&mut arena, layout, search, settings, rows_of, from, count),
+            Further::Solve(search) => solve::block(&mut arena, layout, search, settings, rows_of, count),
             Further::Gradient { elasticities, .. } => {
                 gradient::block(&mut arena, layout, *elasticities, count, stop);
             }
         }
-        arena.store(layout, target, rows_of, from, count, &mut found);
+        arena.store(layout, target, rows_of, count, &mut found);
         from += count;
     }
     found

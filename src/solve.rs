@@ -169,21 +169,13 @@ struct Roots {
 }
 
 /// Solves a block and writes its results from place `first` on.
-pub fn block(
-    arena: &mut Arena,
-    layout: &Layout,
-    search: &Search,
-    settings: &Settings,
-    rows_of: RowsOf,
-    from: usize,
-    rows: usize,
-) {
+pub fn block(arena: &mut Arena, layout: &Layout, search: &Search, settings: &Settings, rows_of: RowsOf, rows: usize) {
     let first = layout.outputs[1];
     let target = layout.outputs[0];
     let down = &layout.directions[0];
     let mut equals = [f64::NAN; BLOCK];
     for (i, equals) in equals[..rows].iter_mut().enumerate() {
-        let row = rows_of.row(from + i);
+        let row = rows_of.row(i);
         *equals = if search.equals.is_null(row) { f64::NAN } else { search.equals.value(row) };
     }
     let put = |arena: &mut Arena, i: usize, outcome: Outcome, root: f64, count: u32, nearest: f64| {
