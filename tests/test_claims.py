@@ -340,6 +340,25 @@ def test_an_input_is_let_go_where_it_is_far_behind() -> None:
     assert list(_claims._may_lead({name: count // 50 for name, count in counts.items()}, 41)) == list(counts)
 
 
+def test_claims_side_by_side_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    both = _claims.run_all(samples=2000, progress=lambda done, steps: told.append((done, steps)))
+    assert told == [(k + 1, told[-1][1]) for k in range(told[-1][1])]
+    monkeypatch.setattr(_claims, "_SIDE_BY_SIDE", 1)
+    assert _claims.run_all(samples=2000) == both
+
+
+def test_a_failure_stops_the_others(counted: list[int]) -> None:
+    def interrupted(done: int, steps: int) -> None:
+        counted.append(0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _claims.run_all(samples=1000, progress=interrupted)
+    # Of 12 families two have begun, and what they have asked for is all that is answered still.
+    assert len(counted) - counted.index(0) < 60
+
+
 def test_a_threshold_is_found_where_the_answer_turns(tmp_path: Path) -> None:
     threshold = _claims.run("toy", samples=64, folder=folder_with(tmp_path, CARD)).thresholds[0]
     # The median of software is 20, so chips must bring 5.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ from tapeout._claim_result import (
     ThresholdResult,
     VarianceResult,
 )
-from tapeout._claim_rows import Asked, Rows, redrawn
+from tapeout._claim_rows import Asked, Rows, go_on, redrawn
 from tapeout._draws import Draws, declared_bounds
 from tapeout._expression import Expression
 from tapeout.distributions import Distribution
@@ -68,12 +69,15 @@ _REDRAWN_AT_ONCE = 131_072
 _DRIVERS = 3
 # What a definition admits that says nothing of it.
 _ALWAYS = Expression("0 < 1")
+# Claims weighed at the same time: while one counts, another is evaluated.
+_SIDE_BY_SIDE = 2
+# Polars' handler of Ctrl-C has the wait for a result go on: so it is cut into pieces.
+_LISTEN_EVERY_SECONDS = 0.1
 # Models that take most of the time of a card that has them.
 _COSTLY = {"build", "alignment_search", "speed_serving"}
-# A threshold search tries this many points, then splits each cell in which the answer changes this often.
+# A threshold search tries this many points, then splits each cell in which the answer changes so often into as many.
 _GRID_POINTS = 257
-_SPLIT_POINTS = 65
-_SPLITS = 4
+_SPLITS = 3
 # Above this ratio of its ends a positive range is searched in equal ratios instead of equal steps.
 _LOG_SEARCH_RATIO = 20.0
 
@@ -111,7 +115,7 @@ def run_all(
     """Weigh several claims (all by default), in the order asked.
 
     Claims that share a sweep share its draws, and definitions that share a scenario share its evaluation.
-    `progress` is told of steps done and steps in all.
+    `progress` is told of steps done and steps in all, one call at a time.
     Raises InvalidCard for an unknown id or a broken card.
     """
     cards = load(folder)
@@ -123,18 +127,40 @@ def run_all(
     for card in (cards[claim] for claim in dict.fromkeys(ids)):
         columns = tuple((name, entry.distribution) for name, entry in card.drawn.items())
         families.setdefault((columns, card.correlations), []).append(card)
-    results: dict[str, ClaimResult] = {}
     steps = len(families) * math.ceil(samples / _BATCH_ROWS) + len(set(ids))
     done = itertools.count(1)
+    results: dict[str, ClaimResult] = {}
+    stopped = threading.Event()
+    telling = threading.Lock()
+
+    def check() -> None:
+        if stopped.is_set():
+            raise _Stopped
 
     def step() -> None:
         if progress is not None:
-            progress(next(done), steps)
+            with telling:
+                progress(next(done), steps)
 
-    for family in families.values():
-        for result in _run_family(family, samples, seed, step):
-            results[result.id] = result
+    def weigh(family: list[Card]) -> list[ClaimResult]:
+        go_on.set(check)
+        return _run_family(family, samples, seed, step)
+
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        waiting = {pool.submit(weigh, family) for family in families.values()}
+        try:
+            while waiting:
+                ready, waiting = wait(waiting, _LISTEN_EVERY_SECONDS, FIRST_COMPLETED)
+                results |= {result.id: result for one in ready for result in one.result()}
+        except BaseException:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return [results[claim] for claim in ids]
+
+
+class _Stopped(Exception):
+    """Another family of claims has failed, or the caller was interrupted."""
 
 
 @dataclass
@@ -486,12 +512,12 @@ class _Search:
         """Each cell cut to the part in which its answer turns, all cells in one evaluation."""
         if not cells:
             return cells
-        points = np.concatenate([_spread(left, right, _SPLIT_POINTS) for left, right, _ in cells])
-        answers = self.answers(points).reshape(len(cells), _SPLIT_POINTS)
+        points = np.concatenate([_spread(left, right, _GRID_POINTS) for left, right, _ in cells])
+        answers = self.answers(points).reshape(len(cells), _GRID_POINTS)
         narrowed = []
         for cell, (row, (_, _, true_above)) in enumerate(zip(answers, cells, strict=True)):
             turn = int(np.argmax(row == true_above))
-            start = cell * _SPLIT_POINTS
+            start = cell * _GRID_POINTS
             narrowed.append((float(points[start + max(turn, 1) - 1]), float(points[start + max(turn, 1)]), true_above))
         return narrowed
 
