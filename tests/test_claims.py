@@ -14,9 +14,10 @@ import polars as pl
 import pytest
 
 import tapeout
-from tapeout import _claims
+from tapeout import _claim_rows, _claims
 from tapeout._claim_card import InvalidCard, load
 from tapeout._claim_result import ClaimResult, DefinitionResult
+from tapeout._draws import Draws, declared_bounds
 from tapeout._expression import Expression, InvalidExpression, Name
 
 SAMPLES = 65_536
@@ -261,8 +262,9 @@ def test_p_is_the_share_of_rows_and_scenarios_are_evaluated_once(tmp_path: Path,
     assert plain.probability == pytest.approx(0.47118, abs=0.004)
     assert tenfold.probability == 1.0
     assert no_software.probability == 0.0
-    # Two scenarios; then the headline again, as it is and with each of its two inputs drawn anew.
-    assert counted.count(4096) == 2 + 3
+    # Two scenarios; then the headline again in two parts, as it is and with each of its two inputs drawn anew.
+    assert counted.count(4096) == 2
+    assert counted.count(3 * 2048) == 2
 
 
 def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,13 +276,87 @@ def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_what_is_reused_is_computed_again_only_where_its_inputs_change() -> None:
     card = load()["timeline-is-the-bottleneck"]
-    behind = _claims._computed_from(card.reuse)
+
+    def meant(variant: str | None) -> dict[str, _claim_rows.Meaning]:
+        return _claim_rows.meanings(card.scenario(card.headline, variant), card.drawn, card.optional_draws, ())
+
+    behind = _claim_rows.reach(frozenset(card.reuse), frozenset(meant(None)))
     assert {"wafer_price_usd", "die_defect_density_per_cm2", "node"} <= behind
     assert "memory_usd_per_gb" not in behind
-    plain = _claims._restricted(card.scenario(card.headline), behind)
+    plain = {pair for pair in meant(None).items() if pair[0] in behind}
     for variant in card.variants:
-        same = _claims._restricted(card.scenario(card.headline, variant), behind) == plain
+        same = {pair for pair in meant(variant).items() if pair[0] in behind} == plain
         assert same == (variant != "tenth_off"), variant
+
+
+def test_the_same_scenario_under_two_names_is_evaluated_once(tmp_path: Path, counted: list[int]) -> None:
+    text = CARD.replace("[definitions.tenfold]", "[definitions.tenfold]\nassume = { decline_software_factor = 1 }")
+    result = _claims.run("toy", samples=1000, folder=folder_with(tmp_path, text))
+    assert [one.name for one in result.definitions] == ["plain", "tenfold", "no-software"]
+    # The headline and both others at once; drivers are three times as many rows.
+    assert counted.count(1000) == 2
+    # What does not reach a model makes no other scenario.
+    text = text.replace("software_factor = 1 }", "software_factor = 1, chip_price_usd = 3 }", 1)
+    counted.clear()
+    _claims.run("toy", samples=1000, folder=folder_with(tmp_path, text))
+    assert counted.count(1000) == 2
+
+
+def test_what_can_t_reach_an_output_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every scenario of every card, with all that it knows and with what reaches the outputs only."""
+    monkeypatch.setattr(_claim_rows, "reach", lambda outputs, supplied: _claim_rows._variables())
+    whole = {name: _claims.run(name, samples=64) for name in load()}
+    monkeypatch.undo()
+    for name, result in whole.items():
+        assert _claims.run(name, samples=64) == result
+
+
+def test_inputs_drawn_anew_are_those_of_a_frame_with_their_columns() -> None:
+    card = load()["timeline-is-the-bottleneck"]
+    columns = _claims._taken(card)
+    one, other = Draws(columns, samples=64, seed=3, bounds=declared_bounds(columns)).pair(0, 64)
+    groups = [["wafer_price_usd"], ["first_silicon_probability", "chip_price_usd"], [], ["asic_unit_price_usd"]]
+    predicate = card.predicate
+    found = _claim_rows.redrawn(card, predicate, groups, one, other)
+    for row, group in zip(found, [[], *groups], strict=True):
+        frame = one.with_columns(other[name] for name in group if name in columns)
+        rows = _claim_rows.Rows(frame.height, frame.columns, frame.get_column)
+        alone = rows.values(card, card.headline, predicate).cast(pl.Float64).fill_null(0.0).to_numpy()
+        assert (row == alone).all()
+
+
+def test_letting_inputs_go_early_changes_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = ["inference-is-profitable", "stranded-capital", "chip-as-leverage", "speed-is-competitive"]
+    early = [_claims.run(claim, samples=SAMPLES).drivers for claim in claims]
+    monkeypatch.setattr(_claims, "_FIRST_REDRAWN_ROWS", _claims._REDRAWN_ROWS)
+    assert [_claims.run(claim, samples=SAMPLES).drivers for claim in claims] == early
+
+
+def test_an_input_is_let_go_where_it_is_far_behind() -> None:
+    counts = {"a": 300, "b": 200, "c": 100, "d": 80, "e": 20, "f": 0}
+    # Standard errors of about 10, 9 and 4.5 among 2,048 rows: d may be before c, e may not.
+    assert list(_claims._may_lead(counts, 2048)) == ["a", "b", "c", "d"]
+    # Among few nothing is known yet.
+    assert list(_claims._may_lead({name: count // 50 for name, count in counts.items()}, 41)) == list(counts)
+
+
+def test_claims_side_by_side_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    both = _claims.run_all(samples=2000, progress=lambda done, steps: told.append((done, steps)))
+    assert told == [(k + 1, told[-1][1]) for k in range(told[-1][1])]
+    monkeypatch.setattr(_claims, "_SIDE_BY_SIDE", 1)
+    assert _claims.run_all(samples=2000) == both
+
+
+def test_a_failure_stops_the_others(counted: list[int]) -> None:
+    def interrupted(done: int, steps: int) -> None:
+        counted.append(0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _claims.run_all(samples=1000, progress=interrupted)
+    # Of 12 families two have begun, and what they have asked for is all that is answered still.
+    assert len(counted) - counted.index(0) < 60
 
 
 def test_a_threshold_is_found_where_the_answer_turns(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,6 @@ from tapeout._claim_card import (
     Scenario,
     Table,
     Threshold,
-    Value,
     VarianceQuestion,
     load,
     nearest,
@@ -45,8 +44,9 @@ from tapeout._claim_result import (
     ThresholdResult,
     VarianceResult,
 )
+from tapeout._claim_rows import Asked, Rows, go_on, redrawn
 from tapeout._draws import Draws, declared_bounds
-from tapeout._expression import Expression, Name
+from tapeout._expression import Expression
 from tapeout.distributions import Distribution
 
 if TYPE_CHECKING:
@@ -59,15 +59,25 @@ SEED = 1
 _BATCH_ROWS = 65_536
 # Rows behind rank correlations, and behind each group's variance share, where every group is one more evaluation.
 _SURVEY_ROWS = 65_536
-# Rows in which each input alone is drawn anew.
+# Rows in which each input alone is drawn anew: so many of the inputs that lead, at first so many of all.
 _REDRAWN_ROWS = 16_384
+_FIRST_REDRAWN_ROWS = 2_048
+# Standard errors by which an input must lie behind to be let go, and as many for the one it is held against.
+_MARGIN = 3.5
+# Rows evaluated at once where groups of inputs are drawn anew, with those of all groups.
+_REDRAWN_AT_ONCE = 131_072
 _DRIVERS = 3
+# What a definition admits that says nothing of it.
+_ALWAYS = Expression("0 < 1")
+# Claims weighed at the same time: while one counts, another is evaluated.
+_SIDE_BY_SIDE = 2
+# Polars' handler of Ctrl-C has the wait for a result go on: so it is cut into pieces.
+_LISTEN_EVERY_SECONDS = 0.1
 # Models that take most of the time of a card that has them.
 _COSTLY = {"build", "alignment_search", "speed_serving"}
-# A threshold search tries this many points, then splits each cell in which the answer changes this often.
+# A threshold search tries this many points, then splits each cell in which the answer changes so often into as many.
 _GRID_POINTS = 257
-_SPLIT_POINTS = 65
-_SPLITS = 4
+_SPLITS = 3
 # Above this ratio of its ends a positive range is searched in equal ratios instead of equal steps.
 _LOG_SEARCH_RATIO = 20.0
 
@@ -105,7 +115,7 @@ def run_all(
     """Weigh several claims (all by default), in the order asked.
 
     Claims that share a sweep share its draws, and definitions that share a scenario share its evaluation.
-    `progress` is told of steps done and steps in all.
+    `progress` is told of steps done and steps in all, one call at a time.
     Raises InvalidCard for an unknown id or a broken card.
     """
     cards = load(folder)
@@ -117,18 +127,40 @@ def run_all(
     for card in (cards[claim] for claim in dict.fromkeys(ids)):
         columns = tuple((name, entry.distribution) for name, entry in card.drawn.items())
         families.setdefault((columns, card.correlations), []).append(card)
-    results: dict[str, ClaimResult] = {}
     steps = len(families) * math.ceil(samples / _BATCH_ROWS) + len(set(ids))
     done = itertools.count(1)
+    results: dict[str, ClaimResult] = {}
+    stopped = threading.Event()
+    telling = threading.Lock()
+
+    def check() -> None:
+        if stopped.is_set():
+            raise _Stopped
 
     def step() -> None:
         if progress is not None:
-            progress(next(done), steps)
+            with telling:
+                progress(next(done), steps)
 
-    for family in families.values():
-        for result in _run_family(family, samples, seed, step):
-            results[result.id] = result
+    def weigh(family: list[Card]) -> list[ClaimResult]:
+        go_on.set(check)
+        return _run_family(family, samples, seed, step)
+
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        waiting = {pool.submit(weigh, family) for family in families.values()}
+        try:
+            while waiting:
+                ready, waiting = wait(waiting, _LISTEN_EVERY_SECONDS, FIRST_COMPLETED)
+                results |= {result.id: result for one in ready for result in one.result()}
+        except BaseException:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return [results[claim] for claim in ids]
+
+
+class _Stopped(Exception):
+    """Another family of claims has failed, or the caller was interrupted."""
 
 
 @dataclass
@@ -144,8 +176,9 @@ class _Running:
     tallies: dict[str, _Tally]
     bins: list[list[_Tally]]
     companions: tuple[CompanionResult, ...] = ()
-    correlations: dict[str, float] = field(default_factory=dict)
     crossed: CrossedResult | None = None
+    # Of the first batch what the headline draws, if numbers, and as "answer" what drivers are correlated with.
+    survey: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def _run_family(cards: list[Card], samples: int, seed: int, step: Callable[[], None]) -> list[ClaimResult]:
@@ -160,31 +193,16 @@ def _run_family(cards: list[Card], samples: int, seed: int, step: Callable[[], N
         for card in cards
     ]
     for index, frame in enumerate(_ahead(draws.batches(_BATCH_ROWS))):
-        batch = _Batch(frame, first.optional_draws, first.reuse)
+        batch = Rows(frame.height, frame.columns, frame.get_column, optional=first.optional_draws, reuse=first.reuse)
         survey = index == 0
         for one in running:
-            counted = _counted(one.card, survey)
-            for definition in counted:
-                batch.need(one.card, definition.name, definition.predicate)
-                if definition.given:
-                    batch.need(one.card, definition.name, definition.given)
-            for table in one.card.tables:
-                if one.card.definitions[table.definition] in counted:
-                    batch.need(one.card, table.definition, table.by)
             if survey:
-                for companion in one.card.companions:
-                    batch.need(one.card, companion.definition, companion.value)
-                batch.need(one.card, one.card.headline, one.card.drivers_of)
+                _announce(batch, one.card)
+        _count(batch, running, survey)
         for one in running:
-            counted = _counted(one.card, survey)
-            for definition in counted:
-                _count(one.tallies[definition.name], batch, one.card, definition)
-            for table, bins in zip(one.card.tables, one.bins, strict=True):
-                if one.card.definitions[table.definition] in counted:
-                    _count_bins(bins, batch, one.card, table)
             if survey:
                 one.companions = tuple(_summarize(batch, one.card, companion) for companion in one.card.companions)
-                one.correlations = _correlations(batch, one.card)
+                one.survey = _surveyed(batch, one.card, frame)
                 one.crossed = _cross(batch, one.card)
         step()
     results = []
@@ -248,7 +266,7 @@ def _result(one: _Running, samples: int, seed: int) -> ClaimResult:
         tables=tuple(_binned(table, bins) for table, bins in zip(card.tables, one.bins, strict=True)),
         companions=one.companions,
         thresholds=tuple(_search(card, threshold) for threshold in card.thresholds),
-        drivers=_drivers(card, one.correlations, samples, seed),
+        drivers=_drivers(card, one.survey, samples, seed),
         variance=_variance(card, card.variance, samples, seed) if card.variance else None,
         crossed=one.crossed,
         evidence_for=card.evidence_for,
@@ -256,162 +274,51 @@ def _result(one: _Running, samples: int, seed: int) -> ClaimResult:
     )
 
 
-@dataclass
-class _Batch:
-    """Some rows of draws; each scenario is evaluated once, with all that was said to be needed of it."""
-
-    draws: pl.DataFrame
-    optional: frozenset[str]
-    reuse: tuple[str, ...] = ()
-    # Columns whose values win over every change: what a threshold search varies.
-    pinned: frozenset[str] = frozenset()
-    _needs: dict[Scenario, set[str]] = field(default_factory=dict)
-    _values: dict[Scenario, dict[str, pl.Series | Value]] = field(default_factory=dict)
-    _reused: dict[Scenario, list[pl.Series]] = field(default_factory=dict)
-
-    def need(self, card: Card, definition: str, expression: Expression) -> None:
-        """Announce that an expression will be asked for, so that its scenarios are evaluated once for all."""
-        for name in expression.names():
-            self._needs.setdefault(card.scenario(definition, name.variant), set()).add(name.quantity)
-
-    def values(self, card: Card, definition: str, expression: Expression) -> pl.Series:
-        """The expression's value on every row."""
-        columns: dict[str, pl.Series] = {}
-        literals: dict[str, Value] = {}
-        for name in expression.names():
-            value = self._scenario(card.scenario(definition, name.variant))[name.quantity]
-            if isinstance(value, pl.Series):
-                columns[str(name)] = value
-            else:
-                literals[str(name)] = value
-
-        def lookup(name: Name) -> pl.Expr:
-            return pl.lit(literals[str(name)]) if str(name) in literals else pl.col(str(name))
-
-        rows = pl.DataFrame(columns) if columns else self.draws.select(pl.first())
-        value = rows.select(expression.compile(lookup).alias("value"))["value"]
-        return value if len(value) == self.draws.height else value.new_from_index(0, self.draws.height)
-
-    def _scenario(self, scenario: Scenario) -> dict[str, pl.Series | Value]:
-        if scenario not in self._values:
-            self._values[scenario] = self._evaluate(scenario, self._needs[scenario])
-        return self._values[scenario]
-
-    def _evaluate(self, scenario: Scenario, needs: set[str]) -> dict[str, pl.Series | Value]:
-        import tapeout
-
-        frame, assumed = _apply(self.draws, scenario, self.optional, self.pinned)
-        variables = _variable_names()
-        outputs = sorted(needs - set(frame.columns) - set(assumed))
-        found: dict[str, pl.Series | Value] = {
-            name: frame[name] if name in frame.columns else assumed[name] for name in needs - set(outputs)
-        }
-        if outputs:
-            given = frame.select([name for name in frame.columns if name in variables])
-            constants = {name: value for name, value in assumed.items() if name in variables}
-            if self.reuse and not set(self.reuse) & (set(frame.columns) | set(assumed)):
-                given = given.with_columns(self._computed_once(scenario, given, constants))
-            answers = tapeout.evaluate(given, outputs, assume=constants)
-            found |= {name: answers[name] for name in outputs}
-        return found
-
-    def _computed_once(self, scenario: Scenario, given: pl.DataFrame, constants: dict[str, Value]) -> list[pl.Series]:
-        """The outputs in `reuse`, shared by all scenarios that agree in what these are computed from."""
-        import tapeout
-
-        key = _restricted(scenario, _computed_from(self.reuse))
-        if key not in self._reused:
-            answers = tapeout.evaluate(given, list(self.reuse), assume=constants)
-            self._reused[key] = [answers[name] for name in self.reuse]
-        return self._reused[key]
+def _announce(batch: Rows, card: Card) -> None:
+    """What the first batch is asked beside its counts."""
+    for companion in card.companions:
+        batch.need(card, companion.definition, companion.value)
+    batch.need(card, card.headline, card.drivers_of)
+    for definition, predicate in _combinations(card):
+        batch.need(replace(card, definitions={card.headline: definition}), card.headline, predicate)
 
 
-@cache
-def _computed_from(outputs: tuple[str, ...]) -> frozenset[str]:
-    """Everything that can reach the outputs: inputs and outputs of the models behind them, and the catalog's keys."""
-    import tapeout
+def _count(batch: Rows, running: Sequence[_Running], survey: bool) -> None:
+    """Counts the rows that each definition admits, and those of each bin; a row of unknown quantity lies in none."""
+    asked: list[Asked] = []
 
-    models = [(set(row["inputs"]), set(row["outputs"])) for row in tapeout.models().iter_rows(named=True)]
-    reached = set(outputs)
-    while True:
-        behind = set().union(*(gives | reads for reads, gives in models if gives & reached)) | reached
-        if behind == reached:
-            break
-        reached = behind
-    return frozenset(reached) | frozenset(tapeout.variables().filter(pl.col("role") == "key")["name"])
+    def column(card: Card, definition: str, expression: Expression) -> pl.Expr:
+        asked.append((card, definition, expression))
+        return pl.col(str(len(asked) - 1))
 
+    tallies: list[_Tally] = []
+    counts: list[list[pl.Expr]] = []
 
-def _restricted(scenario: Scenario, names: frozenset[str]) -> Scenario:
-    """The scenario's changes to these names, and to whatever their derivations read."""
-    derived = [(name, expression) for change in scenario for name, expression in change.derive]
-    while True:
-        reads = {read.quantity for name, expression in derived if name in names for read in expression.names()}
-        if reads <= names:
-            break
-        names |= reads
-    changes = (
-        Change(
-            draws=tuple(name for name in change.draws if name in names),
-            without=tuple(name for name in change.without if name in names),
-            assume=tuple(pair for pair in change.assume if pair[0] in names),
-            derive=tuple(pair for pair in change.derive if pair[0] in names),
-        )
-        for change in scenario
-    )
-    return tuple(change for change in changes if change != Change())
+    def tally(into: _Tally, answer: pl.Expr, within: pl.Expr) -> None:
+        tallies.append(into)
+        counts.append([within.sum(), (answer & within).sum(), (answer.is_null() & within).sum()])
 
-
-@cache
-def _variable_names() -> frozenset[str]:
-    import tapeout
-
-    return frozenset(tapeout.variables()["name"])
-
-
-def _apply(
-    draws: pl.DataFrame, scenario: Scenario, optional: frozenset[str], pinned: frozenset[str]
-) -> tuple[pl.DataFrame, dict[str, Value]]:
-    """The columns and the constants of a scenario."""
-    taken = {name for change in scenario for name in change.draws}
-    frame = draws.drop([name for name in draws.columns if name in optional - taken - pinned])
-    assumed: dict[str, Value] = {}
-    for change in scenario:
-        replaced = ({name for name, _ in change.assume} | set(change.without)) - pinned
-        frame = frame.drop([name for name in frame.columns if name in replaced])
-        assumed = {name: value for name, value in assumed.items() if name not in replaced}
-        assumed |= {name: value for name, value in change.assume if name not in pinned}
-        for name, expression in change.derive:
-            if name in pinned:
+    for one in running:
+        counted = _counted(one.card, survey)
+        answers: dict[str, tuple[pl.Expr, pl.Expr]] = {}
+        for definition in counted:
+            answer = column(one.card, definition.name, definition.predicate)
+            admitted = column(one.card, definition.name, definition.given or _ALWAYS).fill_null(False)
+            answers[definition.name] = answer, admitted
+            tally(one.tallies[definition.name], answer, admitted)
+        for table, bins in zip(one.card.tables, one.bins, strict=True):
+            if table.definition not in answers:
                 continue
-            constants = assumed
-
-            def lookup(read: Name, constants: dict[str, Value] = constants) -> pl.Expr:
-                return pl.lit(constants[read.quantity]) if read.quantity in constants else pl.col(read.quantity)
-
-            frame = frame.with_columns(expression.compile(lookup).alias(name))
-            assumed = {other: value for other, value in assumed.items() if other != name}
-    return frame, assumed
-
-
-def _count(tally: _Tally, batch: _Batch, card: Card, definition: Definition, within: pl.Series | None = None) -> None:
-    """Counts the rows that the definition admits, and of these only those `within`."""
-    answer = batch.values(card, definition.name, definition.predicate)
-    if definition.given:
-        admitted = batch.values(card, definition.name, definition.given).fill_null(False)
-        within = admitted if within is None else admitted & within
-    if within is not None:
-        answer = answer.filter(within)
-    tally.rows += len(answer)
-    tally.true_rows += int(answer.sum() or 0)
-    tally.undefined_rows += answer.null_count()
-
-
-def _count_bins(bins: list[_Tally], batch: _Batch, card: Card, table: Table) -> None:
-    """Counts each bin's rows; a row whose quantity is unknown lies in none."""
-    values = batch.values(card, table.definition, table.by).cast(pl.Float64).fill_nan(None)
-    for tally, (low, high) in zip(bins, _ends(table), strict=True):
-        within = ((values >= low) & ((values < high) | math.isinf(high))).fill_null(False)
-        _count(tally, batch, card, card.definitions[table.definition], within)
+            answer, admitted = answers[table.definition]
+            values = column(one.card, table.definition, table.by).cast(pl.Float64).fill_nan(None)
+            for part, (low, high) in zip(bins, _ends(table), strict=True):
+                within = ((values >= low) & ((values < high) | math.isinf(high))).fill_null(False)
+                tally(part, answer, admitted & within)
+    found = batch.frame(asked).select(pl.concat_list(three).alias(str(k)) for k, three in enumerate(counts)).row(0)
+    for into, (rows, true_rows, undefined) in zip(tallies, found, strict=True):
+        into.rows += rows
+        into.true_rows += true_rows
+        into.undefined_rows += undefined
 
 
 def _ends(table: Table) -> list[tuple[float, float]]:
@@ -432,7 +339,7 @@ def _binned(table: Table, bins: list[_Tally]) -> TableResult:
     )
 
 
-def _summarize(batch: _Batch, card: Card, companion: Companion) -> CompanionResult:
+def _summarize(batch: Rows, card: Card, companion: Companion) -> CompanionResult:
     values = batch.values(card, companion.definition, companion.value).cast(pl.Float64).fill_nan(None)
     if given := card.definitions[companion.definition].given:
         values = values.filter(batch.values(card, companion.definition, given).fill_null(False))
@@ -454,66 +361,103 @@ def _summarize(batch: _Batch, card: Card, companion: Companion) -> CompanionResu
     )
 
 
-def _cross(batch: _Batch, card: Card) -> CrossedResult | None:
+def _combinations(card: Card) -> Iterator[tuple[Definition, Expression]]:
+    """The headline under each combination of the switches, with each predicate."""
+    if card.crossed is not None:
+        for values in itertools.product(*card.crossed.over.values()):
+            change = Change(assume=tuple(zip(card.crossed.over, values, strict=True)))
+            for predicate in card.crossed.columns.values():
+                yield replace(card.definitions[card.headline], change=change), predicate
+
+
+def _cross(batch: Rows, card: Card) -> CrossedResult | None:
     """Each combination of the switches, on the headline's sweep."""
     if card.crossed is None:
         return None
     crossed = card.crossed
-    found = []
-    for values in itertools.product(*crossed.over.values()):
-        change = Change(assume=tuple(zip(crossed.over, values, strict=True)))
-        definition = replace(card.definitions[card.headline], change=change)
-        only = replace(card, definitions={card.headline: definition})
-        for predicate in crossed.columns.values():
-            batch.need(only, card.headline, predicate)
-        shares = []
-        for predicate in crossed.columns.values():
-            answer = batch.values(only, card.headline, predicate)
-            shares.append(int(answer.sum() or 0) / len(answer))
-        found.append((values, tuple(shares)))
+    asked = [
+        (replace(card, definitions={card.headline: definition}), card.headline, predicate)
+        for definition, predicate in _combinations(card)
+    ]
+    shares = [int(true_rows or 0) / batch.height for true_rows in batch.frame(asked).sum().row(0)]
+    width = len(crossed.columns)
+    found = [
+        (values, tuple(shares[k * width : (k + 1) * width]))
+        for k, values in enumerate(itertools.product(*crossed.over.values()))
+    ]
     return CrossedResult(
         says=crossed.says,
         over=tuple(crossed.over),
         columns=tuple(crossed.columns),
         predicates=tuple(predicate.text for predicate in crossed.columns.values()),
-        rows=batch.draws.height,
+        rows=batch.height,
         combinations=tuple(found),
         expected=crossed.expected,
         tolerance=crossed.tolerance,
     )
 
 
-def _correlations(batch: _Batch, card: Card) -> dict[str, float]:
-    """How the ranks of each drawn number move with the ranks of what the answer hangs on."""
+def _surveyed(batch: Rows, card: Card, draws: pl.DataFrame) -> pl.DataFrame:
+    """The numbers that the headline draws, and what their ranks are correlated with."""
     answer = batch.values(card, card.headline, card.drivers_of).cast(pl.Float64).fill_nan(None)
-    inputs = [name for name in _taken(card) if batch.draws[name].dtype.is_numeric()]
-    rows = batch.draws.select(inputs).with_columns(answer.alias("answer")).head(_SURVEY_ROWS).drop_nulls("answer")
-    if rows.height < 3 or rows["answer"].n_unique() < 2:
+    inputs = [name for name in _taken(card) if draws[name].dtype.is_numeric()]
+    return draws.select(inputs).with_columns(answer.alias("answer")).head(_SURVEY_ROWS).drop_nulls("answer")
+
+
+def _correlations(rows: pl.DataFrame, names: Iterable[str]) -> dict[str, float]:
+    """How the ranks of these inputs move with the ranks of the answer."""
+    inputs = [name for name in names if name in rows.columns]
+    if rows.height < 3 or rows["answer"].n_unique() < 2 or not inputs:
         return {}
-    ranks = rows.select(pl.all().rank())
+    ranks = rows.select(pl.col(*inputs, "answer").rank())
     found = ranks.select(pl.corr(name, "answer").alias(name) for name in inputs).row(0, named=True)
     return {name: rho for name, rho in found.items() if rho is not None and not math.isnan(rho)}
 
 
-def _drivers(card: Card, correlations: dict[str, float], samples: int, seed: int) -> tuple[Driver, ...]:
-    """The inputs that decide the verdict: those that turn it most often when they alone are drawn anew."""
-    definition = card.definitions[card.headline]
+def _drivers(card: Card, survey: pl.DataFrame, samples: int, seed: int) -> tuple[Driver, ...]:
+    """The inputs that decide the verdict: those that turn it most often when they alone are drawn anew.
+
+    After the first rows, and each time they have doubled, inputs that can't be among the first any more are let go.
+    """
+    predicate = card.definitions[card.headline].predicate
     rows = min(samples, _REDRAWN_ROWS)
-    names = list(_taken(card))
-    turned = dict.fromkeys(names, 0)
+    turned = dict.fromkeys(_taken(card), 0)
     true_rows = 0
-    for before, after in _redrawn(card, definition.predicate, {name: (name,) for name in names}, rows, seed):
-        true_rows += int(np.count_nonzero(before > 0))
-        for name in names:
-            turned[name] += int(np.count_nonzero((before > 0) != (after[name] > 0)))
+    done, until = 0, min(rows, _FIRST_REDRAWN_ROWS)
+    while done < rows:
+        groups = {name: (name,) for name in turned}
+        for answers in _redrawn(card, predicate, groups, rows, seed, done, until):
+            before, *after = answers > 0
+            true_rows += int(np.count_nonzero(before))
+            for name, now in zip(groups, after, strict=True):
+                turned[name] += int(np.count_nonzero(before != now))
+        turned = _may_lead(turned, until)
+        done, until = until, min(rows, 2 * until)
     # Jansen's estimator for a verdict of 0 or 1, whose variance is p (1 - p).
     spread = 2 * true_rows * (rows - true_rows) / rows
-    totals = {name: turned[name] / spread if spread else None for name in names}
-    ordered = sorted(names, key=lambda name: (-(totals[name] or 0.0), -abs(correlations.get(name, 0.0))))
+    totals = {name: count / spread for name, count in turned.items()} if spread else {}
+    # Correlations order inputs of the same total, and all where the verdict is the same on all rows.
+    last = sorted(totals.values(), reverse=True)[:_DRIVERS][-1:] or [0.0]
+    foremost = [name for name in _taken(card) if not spread or totals.get(name, -1.0) >= last[0]]
+    correlations = _correlations(survey, foremost)
+    ordered = sorted(foremost, key=lambda name: (-totals.get(name, 0.0), -abs(correlations.get(name, 0.0))))
     return tuple(
-        Driver(name, totals[name], correlations.get(name), card.drawn[name].basis, card.drawn[name].source)
+        Driver(name, totals.get(name), correlations.get(name), card.drawn[name].basis, card.drawn[name].source)
         for name in ordered[:_DRIVERS]
     )
+
+
+def _may_lead(turned: dict[str, int], rows: int) -> dict[str, int]:
+    """Of counts among so many rows those that may still be among the largest."""
+    if len(turned) <= _DRIVERS:
+        return turned
+
+    def margin(count: int) -> float:
+        # One more row, as none among few says little.
+        return _MARGIN * math.sqrt((count + 1) * (1 - count / (rows + 1)))
+
+    least = sorted(turned.values(), reverse=True)[_DRIVERS - 1]
+    return {name: n for name, n in turned.items() if n + margin(n) >= least - margin(least)}
 
 
 # ---------------------------------------------------------------------------------------------------- thresholds
@@ -568,12 +512,12 @@ class _Search:
         """Each cell cut to the part in which its answer turns, all cells in one evaluation."""
         if not cells:
             return cells
-        points = np.concatenate([_spread(left, right, _SPLIT_POINTS) for left, right, _ in cells])
-        answers = self.answers(points).reshape(len(cells), _SPLIT_POINTS)
+        points = np.concatenate([_spread(left, right, _GRID_POINTS) for left, right, _ in cells])
+        answers = self.answers(points).reshape(len(cells), _GRID_POINTS)
         narrowed = []
         for cell, (row, (_, _, true_above)) in enumerate(zip(answers, cells, strict=True)):
             turn = int(np.argmax(row == true_above))
-            start = cell * _SPLIT_POINTS
+            start = cell * _GRID_POINTS
             narrowed.append((float(points[start + max(turn, 1) - 1]), float(points[start + max(turn, 1)]), true_above))
         return narrowed
 
@@ -582,8 +526,7 @@ class _Search:
         rows = self.medians[[0] * len(points)].with_columns(pl.Series(vary, points))
         # What is drawn is varied where it is drawn, so that variants may rescale it; anything else is set outright.
         pinned = frozenset() if vary in self.card.drawn else frozenset({vary})
-        batch = _Batch(rows, self.card.optional_draws, (), pinned)
-        batch.need(self.card, self.threshold.definition, expression)
+        batch = Rows(rows.height, rows.columns, rows.get_column, optional=self.card.optional_draws, pinned=pinned)
         return batch.values(self.card, self.threshold.definition, expression)
 
 
@@ -625,20 +568,18 @@ def _taken(card: Card) -> dict[str, Distribution]:
 
 
 def _redrawn(
-    card: Card, of: Expression, groups: Mapping[str, Sequence[str]], rows: int, seed: int
-) -> Iterator[tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]]:
-    """The headline's answers, 0 where null, and those with each group of inputs drawn anew; nothing is correlated."""
+    card: Card, of: Expression, groups: Mapping[str, Sequence[str]], samples: int, seed: int, first: int, end: int
+) -> Iterator[NDArray[np.float64]]:
+    """The headline's answers on rows `first` to `end`, 0 where null, then those with each group of inputs drawn anew.
+
+    Nothing is correlated.
+    """
     columns = _taken(card)
-    # A definition's optional draws are all in or out here already.
-    outright = replace(card, optional_draws=frozenset())
-
-    def answer(frame: pl.DataFrame) -> NDArray[np.float64]:
-        batch = _Batch(frame, outright.optional_draws)
-        batch.need(outright, outright.headline, of)
-        return batch.values(outright, outright.headline, of).cast(pl.Float64).fill_null(0.0).to_numpy()
-
-    for one, other in Draws(columns, samples=rows, seed=seed, bounds=declared_bounds(columns)).pairs(_BATCH_ROWS):
-        yield answer(one), {name: answer(one.with_columns(other.select(inputs))) for name, inputs in groups.items()}
+    draws = Draws(columns, samples=samples, seed=seed, bounds=declared_bounds(columns))
+    step = max(1, _REDRAWN_AT_ONCE // (1 + len(groups)))
+    for start in range(first, end, step):
+        one, other = draws.pair(start, min(step, end - start))
+        yield redrawn(card, of, list(groups.values()), one, other)
 
 
 def _variance(card: Card, question: VarianceQuestion, samples: int, seed: int) -> VarianceResult:
@@ -647,11 +588,11 @@ def _variance(card: Card, question: VarianceQuestion, samples: int, seed: int) -
     squares: dict[str, list[NDArray[np.float64]]] = {name: [] for name in question.groups}
     turned = dict.fromkeys(question.groups, 0)
     values: list[NDArray[np.float64]] = []
-    for before, after in _redrawn(card, question.of, question.groups, rows, seed):
+    for before, *after in _redrawn(card, question.of, question.groups, rows, seed, 0, rows):
         values.append(before)
-        for name in question.groups:
-            squares[name].append((before - after[name]) ** 2)
-            turned[name] += int(np.count_nonzero((before > 0) != (after[name] > 0)))
+        for name, now in zip(question.groups, after, strict=True):
+            squares[name].append((before - now) ** 2)
+            turned[name] += int(np.count_nonzero((before > 0) != (now > 0)))
     spread = 2 * float(np.var(np.concatenate(values)))
     shares = []
     for name in question.groups:

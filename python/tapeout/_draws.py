@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -100,11 +101,18 @@ class Draws:
 
     def pairs(self, rows: int) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Two independent samples side by side, for variance shares."""
-        both = _core.Sample(*self._doubled)
-        names = list(self.columns)
         for first in range(0, self.samples, rows):
-            arrays = both.rows(first, min(rows, self.samples - first), list(range(2 * len(names))))
-            yield self._frame(names, arrays[: len(names)]), self._frame(names, arrays[len(names) :])
+            yield self.pair(first, min(rows, self.samples - first))
+
+    def pair(self, first: int, rows: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """`rows` rows of these from `first` on."""
+        names = list(self.columns)
+        arrays = self._both.rows(first, rows, list(range(2 * len(names))))
+        return self._frame(names, arrays[: len(names)]), self._frame(names, arrays[len(names) :])
+
+    @cached_property
+    def _both(self) -> _core.Sample:
+        return _core.Sample(*self._doubled)
 
     def quantile(self, name: str, probability: float) -> float:
         """A column's value at a probability in (0, 1); of a choice the position of its value."""
