@@ -557,6 +557,8 @@ impl Request {
     /// # Errors
     /// Where memory is short.
     pub fn patterns(&self) -> Result<Patterns, Stopped> {
+        /// Of a group that no row has been found in.
+        const UNMET: u32 = u32::MAX;
         let reach = plan::reach(&self.outputs);
         let mut varies = Vec::new();
         for &id in &*reach {
@@ -607,25 +609,26 @@ impl Request {
             group.try_reserve_exact(self.rows).map_err(|_| Stopped::OutOfMemory)?;
             group.resize(self.rows, 0);
             for varying in &varies {
-                let mut dense: HashMap<(u32, u32), u32> = HashMap::new();
+                let kinds = match varying {
+                    Varies::Present(_) => 2,
+                    Varies::Choice(id) => registry().variables[*id].choices.len().max(2) + 1,
+                    Varies::Key(k) => self.keys[*k].fields.first().map_or(0, |field| field.1.len()) + 1,
+                };
+                // For each group so far and each kind its number, in the order in which they are met.
+                let mut numbers = vec![UNMET; firsts.len() * kinds];
                 firsts.clear();
                 counts.clear();
-                let mut last = None;
                 for (row, group) in group.iter_mut().enumerate() {
-                    let key = (*group, feature(varying, row));
-                    let number = match last {
-                        Some((known, number)) if known == key => number,
-                        _ => *dense.entry(key).or_insert_with(|| {
-                            firsts.push(row);
-                            counts.push(0);
-                            #[expect(clippy::cast_possible_truncation, reason = "at most one a row")]
-                            let number = (firsts.len() - 1) as u32;
-                            number
-                        }),
-                    };
-                    last = Some((key, number));
-                    counts[number as usize] += 1;
-                    *group = number;
+                    let number = &mut numbers[*group as usize * kinds + feature(varying, row) as usize];
+                    if *number == UNMET {
+                        #[expect(clippy::cast_possible_truncation, reason = "at most one a row")]
+                        let next = firsts.len() as u32;
+                        *number = next;
+                        firsts.push(row);
+                        counts.push(0);
+                    }
+                    counts[*number as usize] += 1;
+                    *group = *number;
                 }
             }
         }
@@ -1142,17 +1145,24 @@ impl Arena {
             } else {
                 self.at[slot] = block;
                 let values = &mut self.blocks[slot];
-                for (i, value) in values[..rows].iter_mut().enumerate() {
-                    let row = rows_of.row(i);
-                    *value = match (view, supply) {
+                let places = values[..rows].iter_mut().enumerate();
+                match (view, supply) {
+                    (Some(view), _) => match (view.in_place(), rows_of) {
                         // SAFETY: within the column.
-                        (Some(view), _) => unsafe { view.read(row) },
-                        (None, Some(Supply::Entry(key, field))) => {
-                            let key = &request.keys[*key];
-                            key.code(row).map_or(f64::NAN, |code| key.fields[*field].1[code])
-                        }
-                        _ => unreachable!("constants are not loaded"),
-                    };
+                        (Some(at), RowsOf::Listed(rows)) => unsafe {
+                            places.for_each(|(i, value)| *value = at.add(rows[i] as usize).read());
+                        },
+                        // SAFETY: within the column.
+                        _ => unsafe { places.for_each(|(i, value)| *value = view.read(rows_of.row(i))) },
+                    },
+                    (None, Some(Supply::Entry(key, field))) => {
+                        let key = &request.keys[*key];
+                        let entries = &key.fields[*field].1;
+                        places.for_each(|(i, value)| {
+                            *value = key.code(rows_of.row(i)).map_or(f64::NAN, |code| entries[code]);
+                        });
+                    }
+                    _ => unreachable!("constants are not loaded"),
                 }
                 let last = values[rows - 1];
                 values[rows..rows.next_multiple_of(LANES)].fill(last);

@@ -529,22 +529,32 @@ impl Plan {
         }
         let Walk { sources, order, .. } = walk;
 
+        // Each model runs once it can give all that is still asked of it. Where models wait for each other, the one runs that
+        // gives what is next in the order, with what else it can give by then.
+        let mut open: Vec<(VariableId, usize, usize, Vec<VariableId>)> = (order.into_iter())
+            .filter_map(|id| match sources.get(&id) {
+                Some(&Source::Model(model, output)) => {
+                    Some((id, model, output, needs(model, given_of(model), &choices_of(model), output)))
+                }
+                _ => None,
+            })
+            .collect();
+        let mut missing: HashSet<VariableId> = open.iter().map(|entry| entry.0).collect();
         let mut steps: Vec<Step> = Vec::new();
-        let mut computed_by: HashMap<VariableId, usize> = HashMap::new();
-        for id in order {
-            let Some(&Source::Model(model, output)) = sources.get(&id) else { continue };
-            let given = given_of(model);
-            let choices = choices_of(model);
-            let reads = needs(model, given, &choices, output);
-            let after = reads.iter().filter_map(|need| computed_by.get(need)).map(|step| step + 1).max().unwrap_or(0);
-            let runs = steps.iter().enumerate().position(|(s, step)| s >= after && step.model == model);
-            let step = runs.unwrap_or_else(|| {
-                steps.push(Step { model, given, wanted: 0, choices, needs: Vec::new() });
-                steps.len() - 1
-            });
-            steps[step].wanted |= 1 << output;
-            steps[step].needs.push((id, reads));
-            computed_by.insert(id, step);
+        while !open.is_empty() {
+            let ready = |reads: &[VariableId]| reads.iter().all(|read| !missing.contains(read));
+            let waiting: HashSet<usize> = open.iter().filter(|entry| !ready(&entry.3)).map(|entry| entry.1).collect();
+            let next = open.iter().map(|entry| entry.1).find(|model| !waiting.contains(model)).unwrap_or(open[0].1);
+            let (run, rest): (Vec<_>, Vec<_>) = open.into_iter().partition(|entry| entry.1 == next && ready(&entry.3));
+            let mut step =
+                Step { model: next, given: given_of(next), wanted: 0, choices: choices_of(next), needs: Vec::new() };
+            for (id, _, output, reads) in run {
+                missing.remove(&id);
+                step.wanted |= 1 << output;
+                step.needs.push((id, reads));
+            }
+            steps.push(step);
+            open = rest;
         }
         Ok(Plan { steps, sources })
     }
