@@ -76,6 +76,16 @@ const TILES: [(usize, usize); 7] = [(0, 2), (0, 0), (0, 1), (1, 2), (2, 2), (2, 
 const WIDE: usize = 1;
 /// The first of those that are seldom the fastest.
 const FIRST_SMALL_TILE: usize = 4;
+/// 1 over their area.
+const OVER_AREA: [f64; TILES.len()] = {
+    let mut over = [0.0; TILES.len()];
+    let mut tile = 0;
+    while tile < TILES.len() {
+        over[tile] = 1.0 / (WIDTHS[TILES[tile].0] * WIDTHS[TILES[tile].1]);
+        tile += 1;
+    }
+    over
+};
 /// Parts that the depth is cut in, where it is.
 const SPLITS: [f64; 2] = [2.0, 4.0];
 /// A 32-bit partial sum is written and read.
@@ -349,11 +359,6 @@ struct Tiling<N> {
     moved_s2: N,
 }
 
-#[inline(always)]
-fn area((long, short): (usize, usize)) -> f64 {
-    WIDTHS[long] * WIDTHS[short]
-}
-
 /// a⁴ + b⁴ from their squares.
 #[inline(always)]
 fn fourth_powers<N: Number>(a2: N, b2: N) -> N {
@@ -361,7 +366,7 @@ fn fourth_powers<N: Number>(a2: N, b2: N) -> N {
 }
 
 impl<N: Number> Launch<'_, N> {
-    /// Whether nothing that takes this fourth power or more is the fastest anywhere.
+    /// Whether what takes this fourth power or more is the fastest on no row: it need not be tried.
     #[inline(always)]
     fn is_slower(&self, bound: N) -> bool {
         N::shortcut(self.idle | self.least.le(bound * BELOW_ROUNDING))
@@ -373,14 +378,16 @@ impl<N: Number> Launch<'_, N> {
     }
 
     #[inline(always)]
-    fn tiling(&self, tall: usize, broad: usize) -> Tiling<N> {
+    fn tiling(&self, tile: usize, turned: bool) -> Tiling<N> {
+        let (long, short) = TILES[tile];
+        let (tall, broad) = if turned { (short, long) } else { (long, short) };
         let over_tiles = self.rows.inverse[tall] * self.columns.inverse[broad];
         // A wave of square outline reads the rows and the columns along its sides.
         let over_wave = over_tiles.max(self.rates.a_unit);
         Tiling {
             waves: self.waves(tall, broad),
             half_bandwidth: over_tiles * self.rates.half_bandwidth_tiles,
-            moved_s2: self.once_s2.max(self.wave_s2 * (1.0 / area((tall, broad))) * over_wave),
+            moved_s2: self.once_s2.max(self.wave_s2 * OVER_AREA[tile] * over_wave),
         }
     }
 
@@ -416,13 +423,13 @@ impl<N: Number> Launch<'_, N> {
         }
     }
 
-    /// The time of traffic in full waves: no less.
+    /// The time of a tile's traffic in full waves: it takes no less in others.
     #[inline(always)]
     fn full_waves_s(&self, tile: usize) -> N {
-        self.once_s.max(self.wave_s * (1.0 / area(TILES[tile]).sqrt()) * self.rates.over_root_of_units)
+        self.once_s.max(self.wave_s * OVER_AREA[tile].sqrt() * self.rates.over_root_of_units)
     }
 
-    /// The tile upright and lying, with the depth as it is.
+    /// The tile upright and lying, with the depth as it is; one for each tile, so that its sides are constants.
     #[inline(always)]
     fn try_tile<const TILE: usize>(&mut self) {
         let (long, short) = TILES[TILE];
@@ -444,7 +451,7 @@ impl<N: Number> Launch<'_, N> {
         let partial_s2 = partial_s * (full_waves_s * 2.0 + partial_s);
         let mut turned = 0;
         while turned < if long == short { 1 } else { 2 } {
-            let tiling = if turned == 0 { self.tiling(long, short) } else { self.tiling(short, long) };
+            let tiling = self.tiling(TILE, turned == 1);
             self.try_uncut(TILE, &tiling);
             let arithmetic_s = tiling.waves * cut_wave_s;
             let cut = fourth_powers(arithmetic_s * arithmetic_s, tiling.moved_s2 + partial_s2);
@@ -461,9 +468,7 @@ impl<N: Number> Launch<'_, N> {
         while place < 2 * TILES.len() {
             let (tile, turned) = (place / 2, place % 2);
             if !self.is_slower(self.cut[tile][turned]) {
-                let (long, short) = TILES[tile];
-                let tiling = if turned == 0 { self.tiling(long, short) } else { self.tiling(short, long) };
-                self.try_cut(tile, &tiling);
+                self.try_cut(tile, &self.tiling(tile, turned == 1));
             }
             place += 1;
         }

@@ -169,14 +169,25 @@ impl<N: Number> Table<N> {
 
     #[inline(always)]
     pub fn times(&self, step: &Step<N>, rates: &Rates<N>, slowdown: ByAlignment<N>, train: bool) -> Times<N> {
-        let mut seconds = [N::zero(); PARTS];
+        let mut seconds = [N::zero(); PRODUCTS];
+        let mut parts = [N::zero(); PARTS];
         let mut k = 0;
         while k < PRODUCTS {
-            let part = &mut seconds[part(k)];
-            *part = *part + self.products[k].seconds(step, &self.cut_hidden, rates, slowdown, train);
+            let (product, before) = (&self.products[k], k - choice_before(k));
+            if product.is_idle() {
+                k += 1;
+                continue;
+            }
+            // Heads of other widths and feed-forward widths near each other often come to the same matrices.
+            seconds[k] = if before < k && product.is(&self.products[before]) {
+                seconds[before]
+            } else {
+                product.seconds(step, &self.cut_hidden, rates, slowdown, train)
+            };
+            parts[part(k)] = parts[part(k)] + seconds[k];
             k += 1;
         }
-        Times(seconds)
+        Times(parts)
     }
 
     /// Arithmetic of all of it, once a layer but for the head.
@@ -219,10 +230,20 @@ const PARTS: usize = REST + 1;
 #[inline(always)]
 fn part(product: usize) -> usize {
     match product {
-        0..LATENT => product / 2,
-        FEED_FORWARD..ROUTER => OF_FFNS + (product - FEED_FORWARD) / FFN_PRODUCTS,
         HEAD => OF_HEAD,
+        k if k < LATENT => k / 2,
+        k if FEED_FORWARD <= k && k < ROUTER => OF_FFNS + (k - FEED_FORWARD) / FFN_PRODUCTS,
         _ => REST,
+    }
+}
+
+/// How many places before it the same multiplication of the choice before is.
+#[inline(always)]
+fn choice_before(product: usize) -> usize {
+    match product {
+        2..LATENT => 2,
+        k if FEED_FORWARD + FFN_PRODUCTS <= k && k < ROUTER => FFN_PRODUCTS,
+        _ => 0,
     }
 }
 

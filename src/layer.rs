@@ -136,6 +136,19 @@ impl<N: Number> Product<N> {
         Shape { batch, rows, columns: self.columns, depth: self.depth }
     }
 
+    /// Whether no row has it.
+    #[inline(always)]
+    pub fn is_idle(&self) -> bool {
+        N::shortcut(self.times.le(N::zero()))
+    }
+
+    /// Whether it is the same as another of its kind.
+    #[inline(always)]
+    pub fn is(&self, other: &Self) -> bool {
+        let (times, columns) = (self.times.eq(other.times), self.columns.eq(other.columns));
+        N::shortcut(times & columns & self.depth.eq(other.depth) & self.part_columns.eq(other.part_columns))
+    }
+
     /// Seconds of all of it, forward alone or forward and backward. `hidden`: how tiles cut the hidden width.
     #[inline(always)]
     pub fn seconds(
@@ -147,9 +160,6 @@ impl<N: Number> Product<N> {
         train: bool,
     ) -> N {
         let idle = self.times.le(N::zero());
-        if N::shortcut(idle) {
-            return N::zero();
-        }
         let shape = self.shape(step);
         let Shape { batch, rows, columns, depth } = shape;
         let forward = slowdown.share(self.part_columns, depth, rates.bytes_per_element);

@@ -29,7 +29,6 @@ model! {
         align_phase: AlignPhase = AlignPhase::Serve, "forward alone";
     }
     reads { kernels! dimensions! }
-    together { llm_experts * 1.0 llm_kv_latent_dim * 1e4 }
     outputs {
         /// Arithmetic of the multiplications of a step on one device.
         align_flop: "FLOP" [0.0, 1e40];

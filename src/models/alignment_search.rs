@@ -120,10 +120,17 @@ model! {
         let mut times = [Times::none(); CHIPS];
         let mut products = Table::none();
         // The model itself, then its neighbors by hidden width.
+        let mut at = own;
         let mut hidden = 0;
         while hidden <= HIDDENS {
             let itself = hidden == 0;
-            let at = if itself { own } else { lattice.hidden(hidden - 1) };
+            let last_hidden = at.hidden;
+            at = if itself { own } else { lattice.hidden(hidden - 1) };
+            // The same neighbors once more.
+            if hidden > 1 && N::shortcut(at.hidden.eq(last_hidden)) {
+                hidden += 1;
+                continue;
+            }
             let (heads, ffns) = if itself { (1, 1) } else { (HEAD_DIMS.len(), FFNS) };
             let mut of_heads = [at; HEAD_DIMS.len()];
             let mut attention_params = [none; HEAD_DIMS.len()];
