@@ -232,8 +232,8 @@ fn part(product: usize) -> usize {
     match product {
         HEAD => OF_HEAD,
         k if k < LATENT => k / 2,
-        k if FEED_FORWARD <= k && k < ROUTER => OF_FFNS + (k - FEED_FORWARD) / FFN_PRODUCTS,
-        _ => REST,
+        k if k < FEED_FORWARD || k == ROUTER => REST,
+        k => OF_FFNS + (k - FEED_FORWARD) / FFN_PRODUCTS,
     }
 }
 
@@ -241,9 +241,10 @@ fn part(product: usize) -> usize {
 #[inline(always)]
 fn choice_before(product: usize) -> usize {
     match product {
-        2..LATENT => 2,
-        k if FEED_FORWARD + FFN_PRODUCTS <= k && k < ROUTER => FFN_PRODUCTS,
-        _ => 0,
+        0 | 1 | ROUTER | HEAD => 0,
+        k if k < LATENT => 2,
+        k if k < FEED_FORWARD + FFN_PRODUCTS => 0,
+        _ => FFN_PRODUCTS,
     }
 }
 
