@@ -67,23 +67,27 @@ pub struct Shape<N> {
     pub depth: N,
 }
 
-/// Output tiles that kernels come in: the first seven on all chips, the last four where sides of 192 are there.
-const TILES: [(f64, f64); 11] = [
-    (256.0, 256.0),
-    (256.0, 128.0),
-    (128.0, 256.0),
-    (128.0, 128.0),
-    (128.0, 64.0),
-    (64.0, 128.0),
-    (64.0, 64.0),
-    (256.0, 192.0),
-    (192.0, 256.0),
-    (192.0, 128.0),
-    (128.0, 192.0),
-];
-const FIRST_WIDE_TILE: usize = 7;
-/// Parts that the depth is cut in.
-const SPLITS: [f64; 3] = [1.0, 2.0, 4.0];
+/// Lengths of a tile's sides.
+const WIDTHS: [f64; 4] = [256.0, 192.0, 128.0, 64.0];
+/// Output tiles that kernels come in, by their sides' places in `WIDTHS`: each upright and lying. Those that most often are
+/// the fastest come first.
+const TILES: [(usize, usize); 7] = [(0, 2), (0, 0), (0, 1), (1, 2), (2, 2), (2, 3), (3, 3)];
+/// Not all chips have tiles with a side of 192.
+const WIDE: usize = 1;
+/// The first of those that are seldom the fastest.
+const FIRST_SMALL_TILE: usize = 4;
+/// 1 over their area.
+const OVER_AREA: [f64; TILES.len()] = {
+    let mut over = [0.0; TILES.len()];
+    let mut tile = 0;
+    while tile < TILES.len() {
+        over[tile] = 1.0 / (WIDTHS[TILES[tile].0] * WIDTHS[TILES[tile].1]);
+        tile += 1;
+    }
+    over
+};
+/// Parts that the depth is cut in, where it is.
+const SPLITS: [f64; 2] = [2.0, 4.0];
 /// A 32-bit partial sum is written and read.
 const PARTIAL_SUM_BYTES: f64 = 8.0;
 /// The output is in 16 bits whatever the inputs are.
@@ -91,9 +95,26 @@ const OUTPUT_BYTES: f64 = 2.0;
 /// 128/Tm + 128/Tn of the tile of 256 × 128, to which the loss of smaller ones is referred.
 const REFERENCE_TILE: f64 = 1.5;
 
+/// So that rounding skips nothing.
+const BELOW_ROUNDING: f64 = 1.0 - 1e-9;
+/// A shade less than 1, by more than a product of two rounds.
+const SHADE_BELOW_ONE: f64 = 1.0 - 4.0 * f64::EPSILON;
+
 #[inline(always)]
 pub fn ceil<N: Number>(x: N) -> N {
     -(-x).floor()
+}
+
+/// ⌈x/y⌉ of a count, from a shade less than 1/y: what y divides comes out just below a whole number, and the rest farther
+/// from one than that.
+#[inline(always)]
+fn ceil_by<N: Number>(x: N, inverse: N) -> N {
+    (x * inverse).floor() + 1.0
+}
+
+#[inline(always)]
+fn divides<N: Number>(x: N, by: f64) -> N::Mask {
+    ((x / by).floor() * by).eq(x)
 }
 
 impl<N: Number> ByAlignment<N> {
@@ -102,16 +123,89 @@ impl<N: Number> ByAlignment<N> {
     pub fn share(self, columns: N, depth: N, bytes_per_element: N) -> N {
         let across = columns * bytes_per_element;
         let along = depth * bytes_per_element;
-        let steps = [(64.0, N::one()), (32.0, self.at_32), (16.0, self.at_16), (8.0, self.at_8), (4.0, self.at_4)];
+        let full = divides(across, 64.0) & divides(along, 64.0);
+        if N::shortcut(full) {
+            return N::one();
+        }
+        let steps = [(32.0, self.at_32), (16.0, self.at_16), (8.0, self.at_8), (4.0, self.at_4)];
         let mut share = self.at_2;
         let mut step = steps.len();
         while step > 0 {
             step -= 1;
             let (bytes, reached) = steps[step];
-            let divides = ((across / bytes).floor() * bytes).eq(across) & ((along / bytes).floor() * bytes).eq(along);
-            share = N::select(divides, reached, share);
+            share = N::select(divides(across, bytes) & divides(along, bytes), reached, share);
         }
-        share
+        N::select(full, N::one(), share)
+    }
+
+    /// How many times as long it takes in place of what share of the rate is left.
+    #[inline(always)]
+    pub fn slowdown(self) -> Self {
+        let one = N::one();
+        ByAlignment {
+            at_2: one / self.at_2,
+            at_4: one / self.at_4,
+            at_8: one / self.at_8,
+            at_16: one / self.at_16,
+            at_32: one / self.at_32,
+        }
+    }
+}
+
+/// How tiles of each width cut one direction of a result.
+#[derive(Clone, Copy)]
+pub struct Cuts<N> {
+    tiles: [N; WIDTHS.len()],
+    /// 1 over their number.
+    inverse: [N; WIDTHS.len()],
+}
+
+impl<N: Number> Cuts<N> {
+    #[inline(always)]
+    fn of(tiles: [N; WIDTHS.len()]) -> Self {
+        let mut cuts = Cuts { tiles, inverse: tiles };
+        let mut k = 0;
+        while k < WIDTHS.len() {
+            cuts.inverse[k] = N::one() / tiles[k];
+            k += 1;
+        }
+        cuts
+    }
+
+    /// Into whole tiles.
+    #[inline(always)]
+    pub fn whole(extent: N) -> Self {
+        let mut tiles = [extent; WIDTHS.len()];
+        let mut k = 0;
+        while k < WIDTHS.len() {
+            tiles[k] = ceil_by(extent, N::of(SHADE_BELOW_ONE / WIDTHS[k]));
+            k += 1;
+        }
+        Self::of(tiles)
+    }
+
+    /// Of extents with this mean over a batch: each has a last tile half full.
+    #[inline(always)]
+    pub fn mean(extent: N, batch: N) -> Self {
+        let mut tiles = [extent; WIDTHS.len()];
+        let mut k = 0;
+        while k < WIDTHS.len() {
+            tiles[k] = batch * (extent / WIDTHS[k] + 0.5).max(N::one());
+            k += 1;
+        }
+        Self::of(tiles)
+    }
+
+    /// Of a whole batch of such extents.
+    #[inline(always)]
+    pub fn batch(&self, batch: N) -> Self {
+        let mut tiles = self.tiles;
+        let mut k = 0;
+        while k < WIDTHS.len() {
+            tiles[k] = batch * tiles[k];
+            k += 1;
+        }
+        Self::of(tiles)
     }
 }
 
@@ -162,50 +256,263 @@ impl<N: Number> Kernels<N> {
         }
     }
 
-    /// Seconds of one launch. `ragged`: the rows are a mean over the batch, and each has a last tile half full.
+    /// What of them is the same for every multiplication.
     #[inline(always)]
-    pub fn seconds(self, shape: Shape<N>, alignment_share: N, ragged: bool) -> N {
-        let w = self.bytes_per_element;
-        let output = shape.batch * shape.rows * shape.columns;
-        let inputs = shape.batch * (shape.rows + shape.columns) * shape.depth * w;
-        let once_bytes = inputs + output * OUTPUT_BYTES;
-        let products = output * shape.depth;
-        let wave_bytes = products * w * self.rereads * 2.0;
-        let unit_flop_per_s = self.flop_per_s / self.units * self.peak_share * alignment_share;
-        let bytes_per_s = self.memory_bytes_per_s * self.memory_share;
-        let sharpness = -self.wave_smoothing + 1.0;
-
-        let mut least = N::of(f64::INFINITY);
+    pub fn rates(&self) -> Rates<N> {
+        let one = N::one();
+        let byte_s = one / (self.memory_bytes_per_s * self.memory_share);
+        let unit_flop_s = self.units / (self.flop_per_s * self.peak_share);
+        let a_unit = one / self.units;
+        let infinite = N::of(f64::INFINITY);
+        let (mut tile_s, mut is_there) = ([infinite; TILES.len()], [true; TILES.len()]);
         let mut tile = 0;
         while tile < TILES.len() {
-            let (tall, broad) = TILES[tile];
+            let (tall, broad) = (WIDTHS[TILES[tile].0], WIDTHS[TILES[tile].1]);
             let area = tall * broad;
             let there = N::of(area).le(self.tile_elements);
-            let there = if tile < FIRST_WIDE_TILE { there } else { there & N::zero().lt(self.wide_tiles) };
-            let down = if ragged { (shape.rows / tall + 0.5).max(N::one()) } else { ceil(shape.rows / tall) };
-            let whole_tiles = shape.batch * down * ceil(shape.columns / broad);
+            let wide = TILES[tile].0 == WIDE || TILES[tile].1 == WIDE;
+            let there = if wide { there & N::zero().lt(self.wide_tiles) } else { there };
             let loss = self.tile_loss * (128.0 / tall + 128.0 / broad - REFERENCE_TILE) + 1.0;
-            let tile_s_a_depth = loss * (2.0 * area) / unit_flop_per_s;
-            // A wave of square outline reads the rows and the columns along its sides.
-            let side = (whole_tiles.min(self.units) * area).sqrt();
-            let once_or_by_wave = once_bytes.max(wave_bytes / side);
-            let mut split = 0;
-            while split < SPLITS.len() {
-                let parts = SPLITS[split];
-                let waves = whole_tiles * parts / self.units;
-                let counted = ceil(waves) * sharpness + waves * self.wave_smoothing;
-                let arithmetic_s = counted * tile_s_a_depth * (shape.depth / parts + self.prologue_depth);
-                let bytes =
-                    if split == 0 { once_or_by_wave } else { once_or_by_wave + output * (parts * PARTIAL_SUM_BYTES) };
-                let memory_s = bytes * (self.half_bandwidth_waves / waves + 1.0) / bytes_per_s;
-                let (a, b) = (arithmetic_s * arithmetic_s, memory_s * memory_s);
-                least = N::select(there, least.min(a * a + b * b), least);
-                split += 1;
-            }
+            tile_s[tile] = N::select(there, loss * (2.0 * area) * unit_flop_s, infinite);
+            is_there[tile] = !N::shortcut(infinite.le(tile_s[tile]));
             tile += 1;
         }
-        let cast_s = shape.batch * shape.rows * shape.depth * self.cast_bytes / bytes_per_s;
-        self.launch_s + cast_s + least.sqrt().sqrt()
+        Rates {
+            tile_s,
+            is_there,
+            a_unit,
+            waves_a_tile: a_unit * SHADE_BELOW_ONE,
+            over_root_of_units: a_unit.sqrt(),
+            half_bandwidth_tiles: self.half_bandwidth_waves * self.units,
+            input_s: self.bytes_per_element * byte_s,
+            output_s: byte_s * OUTPUT_BYTES,
+            partial_s: byte_s * PARTIAL_SUM_BYTES,
+            wave_s: self.bytes_per_element * self.rereads * 2.0 * byte_s,
+            cast_s: self.cast_bytes * byte_s,
+            launch_s: self.launch_s,
+            sharpness: -self.wave_smoothing + 1.0,
+            wave_smoothing: self.wave_smoothing,
+            prologue_depth: self.prologue_depth,
+            bytes_per_element: self.bytes_per_element,
+        }
+    }
+}
+
+/// A chip's kernels, made ready: what is the same for every multiplication. Times are those of the chip on its own.
+#[derive(Clone, Copy)]
+pub struct Rates<N> {
+    /// Of a tile, a depth; infinite where there is no such tile.
+    tile_s: [N; TILES.len()],
+    /// Whether any row has it.
+    is_there: [bool; TILES.len()],
+    /// 1/S, also a shade less, and 1/√S.
+    a_unit: N,
+    waves_a_tile: N,
+    over_root_of_units: N,
+    /// Tiles at which half the bandwidth is drawn.
+    half_bandwidth_tiles: N,
+    /// Of an element of A or B, of the result, of a partial sum.
+    input_s: N,
+    output_s: N,
+    partial_s: N,
+    /// Of a product, over the sides of a wave.
+    wave_s: N,
+    cast_s: N,
+    launch_s: N,
+    sharpness: N,
+    wave_smoothing: N,
+    prologue_depth: N,
+    pub bytes_per_element: N,
+}
+
+/// A multiplication on a chip, and the fourth power of the least time found for it.
+struct Launch<'a, N: Number> {
+    rates: &'a Rates<N>,
+    /// How tiles cut the rows of the whole batch, and the columns.
+    rows: &'a Cuts<N>,
+    columns: &'a Cuts<N>,
+    /// Where nobody asks.
+    idle: N::Mask,
+    /// Of fetching A and B once and writing the result, and of fetching them by waves, over the sides of one; squares of both.
+    once_s: N,
+    wave_s: N,
+    once_s2: N,
+    wave_s2: N,
+    /// Of partial sums, a part.
+    partial_s: N,
+    /// Depths, as long as they seem with rows out of alignment.
+    depth: N,
+    prologue: N,
+    least: N,
+    /// What no cut depth is faster than: of each tile upright and lying, and of all.
+    cut: [[N; 2]; TILES.len()],
+    least_cut: N,
+}
+
+/// What is the same of a tile however the depth is cut.
+#[derive(Clone, Copy)]
+struct Tiling<N> {
+    waves: N,
+    /// Waves at which half the bandwidth is drawn, over these.
+    half_bandwidth: N,
+    /// Square of the time of its traffic but for partial sums.
+    moved_s2: N,
+}
+
+/// a⁴ + b⁴ from their squares.
+#[inline(always)]
+fn fourth_powers<N: Number>(a2: N, b2: N) -> N {
+    a2 * a2 + b2 * b2
+}
+
+impl<N: Number> Launch<'_, N> {
+    /// Whether what takes this fourth power or more is the fastest on no row: it need not be tried.
+    #[inline(always)]
+    fn is_slower(&self, bound: N) -> bool {
+        N::shortcut(self.idle | self.least.le(bound * BELOW_ROUNDING))
+    }
+
+    #[inline(always)]
+    fn waves(&self, tall: usize, broad: usize) -> N {
+        self.rows.tiles[tall] * (self.columns.tiles[broad] * self.rates.waves_a_tile)
+    }
+
+    #[inline(always)]
+    fn tiling(&self, tile: usize, turned: bool) -> Tiling<N> {
+        let (long, short) = TILES[tile];
+        let (tall, broad) = if turned { (short, long) } else { (long, short) };
+        let over_tiles = self.rows.inverse[tall] * self.columns.inverse[broad];
+        // A wave of square outline reads the rows and the columns along its sides.
+        let over_wave = over_tiles.max(self.rates.a_unit);
+        Tiling {
+            waves: self.waves(tall, broad),
+            half_bandwidth: over_tiles * self.rates.half_bandwidth_tiles,
+            moved_s2: self.once_s2.max(self.wave_s2 * OVER_AREA[tile] * over_wave),
+        }
+    }
+
+    /// A wave of a tile with the depth in one part or more.
+    #[inline(always)]
+    fn wave_s(&self, parts: f64, tile: usize) -> N {
+        self.rates.tile_s[tile] * (self.depth + if parts == 1.0 { self.prologue } else { self.prologue * parts })
+    }
+
+    /// The tile with the depth as it is.
+    #[inline(always)]
+    fn try_uncut(&mut self, tile: usize, tiling: &Tiling<N>) {
+        // Whole waves, and waves of which each tile costs its part.
+        let counted = (tiling.waves.floor() + 1.0) * self.rates.sharpness + tiling.waves * self.rates.wave_smoothing;
+        let arithmetic_s = counted * self.wave_s(1.0, tile);
+        let drawn = tiling.half_bandwidth + 1.0;
+        self.least = self.least.min(fourth_powers(arithmetic_s * arithmetic_s, tiling.moved_s2 * (drawn * drawn)));
+    }
+
+    /// The tile with the depth cut.
+    #[inline(always)]
+    fn try_cut(&mut self, tile: usize, tiling: &Tiling<N>) {
+        let moved_s = tiling.moved_s2.sqrt();
+        let mut split = 0;
+        while split < SPLITS.len() {
+            let parts = SPLITS[split];
+            let whole = ((tiling.waves * parts).floor() + 1.0) * (1.0 / parts);
+            let counted = whole * self.rates.sharpness + tiling.waves * self.rates.wave_smoothing;
+            let arithmetic_s = counted * self.wave_s(parts, tile);
+            let memory_s = (moved_s + self.partial_s * parts) * (tiling.half_bandwidth * (1.0 / parts) + 1.0);
+            self.least = self.least.min(fourth_powers(arithmetic_s * arithmetic_s, memory_s * memory_s));
+            split += 1;
+        }
+    }
+
+    /// The time of a tile's traffic in full waves: it takes no less in others.
+    #[inline(always)]
+    fn full_waves_s(&self, tile: usize) -> N {
+        self.once_s.max(self.wave_s * OVER_AREA[tile].sqrt() * self.rates.over_root_of_units)
+    }
+
+    /// The tile upright and lying, with the depth as it is; one for each tile, so that its sides are constants.
+    #[inline(always)]
+    fn try_tile<const TILE: usize>(&mut self) {
+        let (long, short) = TILES[TILE];
+        let full_waves_s = self.full_waves_s(TILE);
+        if TILE < FIRST_SMALL_TILE {
+            if TILE > 0 && !self.rates.is_there[TILE] {
+                return;
+            }
+        } else {
+            let arithmetic_s = self.waves(long, short).min(self.waves(short, long)) * self.wave_s(1.0, TILE);
+            if self.is_slower(fourth_powers(arithmetic_s * arithmetic_s, full_waves_s * full_waves_s)) {
+                return;
+            }
+        }
+        // With the depth cut, waves cost their part at least, and partial sums of the fewest parts are moved: with
+        // (m + p)² = m² + p (2 m + p).
+        let cut_wave_s = self.wave_s(SPLITS[0], TILE);
+        let partial_s = self.partial_s * SPLITS[0];
+        let partial_s2 = partial_s * (full_waves_s * 2.0 + partial_s);
+        let mut turned = 0;
+        while turned < if long == short { 1 } else { 2 } {
+            let tiling = self.tiling(TILE, turned == 1);
+            self.try_uncut(TILE, &tiling);
+            let arithmetic_s = tiling.waves * cut_wave_s;
+            let cut = fourth_powers(arithmetic_s * arithmetic_s, tiling.moved_s2 + partial_s2);
+            self.cut[TILE][turned] = cut;
+            self.least_cut = self.least_cut.min(cut);
+            turned += 1;
+        }
+    }
+
+    /// All tiles with the depth cut.
+    #[inline(always)]
+    fn try_cuts(&mut self) {
+        let mut place = 0;
+        while place < 2 * TILES.len() {
+            let (tile, turned) = (place / 2, place % 2);
+            if !self.is_slower(self.cut[tile][turned]) {
+                self.try_cut(tile, &self.tiling(tile, turned == 1));
+            }
+            place += 1;
+        }
+    }
+}
+
+impl<N: Number> Rates<N> {
+    /// Seconds of one launch, from how tiles cut the rows of the whole batch and the columns, and how many times as long
+    /// alignment makes it take. `idle`: where nobody asks.
+    #[inline(always)]
+    pub fn seconds(&self, shape: &Shape<N>, rows: &Cuts<N>, columns: &Cuts<N>, slowdown: N, idle: N::Mask) -> N {
+        let all_rows = shape.batch * shape.rows;
+        let output = all_rows * shape.columns;
+        let inputs = (all_rows + shape.batch * shape.columns) * shape.depth;
+        let once_s = inputs * self.input_s + output * self.output_s;
+        let wave_s = output * shape.depth * self.wave_s;
+        let infinite = N::of(f64::INFINITY);
+        let mut launch = Launch {
+            rates: self,
+            rows,
+            columns,
+            idle,
+            once_s,
+            wave_s,
+            once_s2: once_s * once_s,
+            wave_s2: wave_s * wave_s,
+            partial_s: output * self.partial_s,
+            depth: shape.depth * slowdown,
+            prologue: self.prologue_depth * slowdown,
+            least: infinite,
+            cut: [[infinite; 2]; TILES.len()],
+            least_cut: infinite,
+        };
+        launch.try_tile::<0>();
+        launch.try_tile::<1>();
+        launch.try_tile::<2>();
+        launch.try_tile::<3>();
+        launch.try_tile::<4>();
+        launch.try_tile::<5>();
+        launch.try_tile::<6>();
+        if !launch.is_slower(launch.least_cut) {
+            launch.try_cuts();
+        }
+        self.launch_s + all_rows * shape.depth * self.cast_s + launch.least.sqrt().sqrt()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lattice of a language model's neighbors: dimensions near its own that suit matrix kernels. `alignment_search` says
 //! which they are; these are the roundings and the table of multiplications, without variables.
 
-use crate::gemm::{ByAlignment, Kernels, ceil};
+use crate::gemm::{ByAlignment, Cuts, Rates, ceil};
 use crate::layer::{Dimensions, Kind, Product, Step};
 use crate::number::Number;
 
@@ -14,7 +14,8 @@ pub const FFNS: usize = 5;
 const LATENT: usize = 2 * HEAD_DIMS.len();
 const LINEAR: usize = LATENT + 5;
 const FEED_FORWARD: usize = LINEAR + 2;
-const ROUTER: usize = FEED_FORWARD + 6 * FFNS;
+const FFN_PRODUCTS: usize = 6;
+const ROUTER: usize = FEED_FORWARD + FFN_PRODUCTS * FFNS;
 const HEAD: usize = ROUTER + 1;
 const PRODUCTS: usize = HEAD + 1;
 
@@ -114,16 +115,33 @@ impl<N: Number> Lattice<N> {
 }
 
 /// The multiplications of a hidden width: of each of some choices of heads and of feed-forward widths once.
-pub struct Table<N>([Product<N>; PRODUCTS]);
+pub struct Table<N> {
+    products: [Product<N>; PRODUCTS],
+    cut_hidden: Cuts<N>,
+}
 
 impl<N: Number> Table<N> {
     #[inline(always)]
-    pub fn new(kind: &Kind<N>, step: &Step<N>, heads: &[Dimensions<N>], ffns: &[Dimensions<N>]) -> Self {
+    pub fn none() -> Self {
+        Table { products: [Product::none(); PRODUCTS], cut_hidden: Cuts::whole(N::one()) }
+    }
+
+    /// Of these choices, as far as anybody asks for them.
+    #[inline(always)]
+    pub fn fill(
+        &mut self,
+        kind: &Kind<N>,
+        step: &Step<N>,
+        heads: &[Dimensions<N>],
+        ffns: &[Dimensions<N>],
+        choices: &Choices,
+    ) {
         let at = &heads[0];
-        let mut products = [Product::none(); PRODUCTS];
+        let products = &mut self.products;
         let mut k = 0;
         while k < heads.len() {
-            [products[2 * k], products[2 * k + 1]] = heads[k].by_heads(kind, step);
+            [products[2 * k], products[2 * k + 1]] =
+                if choices.heads[k] { heads[k].by_heads(kind, step) } else { [Product::none(); 2] };
             k += 1;
         }
         let latent = at.by_latent(kind, step);
@@ -135,70 +153,115 @@ impl<N: Number> Table<N> {
         [products[LINEAR], products[LINEAR + 1]] = at.linear(kind, step);
         let mut k = 0;
         while k < ffns.len() {
-            let parts = ffns[k].feed_forward(kind, step);
+            let parts =
+                if choices.ffns[k] { ffns[k].feed_forward(kind, step) } else { [Product::none(); FFN_PRODUCTS] };
             let mut part = 0;
             while part < parts.len() {
-                products[FEED_FORWARD + 6 * k + part] = parts[part];
+                products[FEED_FORWARD + FFN_PRODUCTS * k + part] = parts[part];
                 part += 1;
             }
             k += 1;
         }
-        products[ROUTER] = at.router(kind, step);
+        products[ROUTER] = at.router(kind);
         products[HEAD] = at.head(step);
-        Table(products)
+        self.cut_hidden = Cuts::whole(at.hidden);
     }
 
     #[inline(always)]
-    pub fn times(&self, kernels: Kernels<N>, alignment: ByAlignment<N>, train: bool) -> Times<N> {
+    pub fn times(&self, step: &Step<N>, rates: &Rates<N>, slowdown: ByAlignment<N>, train: bool) -> Times<N> {
         let mut seconds = [N::zero(); PRODUCTS];
+        let mut parts = [N::zero(); PARTS];
         let mut k = 0;
         while k < PRODUCTS {
-            seconds[k] = self.0[k].seconds(kernels, alignment, train);
+            let (product, before) = (&self.products[k], k - choice_before(k));
+            if product.is_idle() {
+                k += 1;
+                continue;
+            }
+            // Heads of other widths and feed-forward widths near each other often come to the same matrices.
+            seconds[k] = if before < k && product.is(&self.products[before]) {
+                seconds[before]
+            } else {
+                product.seconds(step, &self.cut_hidden, rates, slowdown, train)
+            };
+            parts[part(k)] = parts[part(k)] + seconds[k];
             k += 1;
         }
-        Times(seconds)
+        Times(parts)
     }
 
     /// Arithmetic of all of it, once a layer but for the head.
     #[inline(always)]
-    pub fn flop(&self, layers: N, train: bool) -> N {
+    pub fn flop(&self, step: &Step<N>, layers: N, train: bool) -> N {
         let mut flop = N::zero();
         let mut k = 0;
         while k < PRODUCTS {
-            flop = flop + self.0[k].flop(train) * if k == HEAD { N::one() } else { layers };
+            flop = flop + self.products[k].flop(step, train) * if k == HEAD { N::one() } else { layers };
             k += 1;
         }
         flop
     }
 }
 
-/// How long each takes.
+/// Choices of a hidden width that anybody asks for.
 #[derive(Clone, Copy)]
-pub struct Times<N>([N; PRODUCTS]);
+pub struct Choices {
+    pub heads: [bool; HEAD_DIMS.len()],
+    pub ffns: [bool; FFNS],
+}
+
+impl Choices {
+    pub const ALL: Choices = Choices { heads: [true; HEAD_DIMS.len()], ffns: [true; FFNS] };
+    pub const NONE: Choices = Choices { heads: [false; HEAD_DIMS.len()], ffns: [false; FFNS] };
+
+    #[inline(always)]
+    pub fn any(&self) -> bool {
+        self.heads != Self::NONE.heads
+    }
+}
+
+/// Multiplications whose times add up: those of each choice of heads, of each feed-forward width, the output head, and the
+/// rest of a layer.
+const OF_FFNS: usize = HEAD_DIMS.len();
+const OF_HEAD: usize = OF_FFNS + FFNS;
+const REST: usize = OF_HEAD + 1;
+const PARTS: usize = REST + 1;
+
+#[inline(always)]
+fn part(product: usize) -> usize {
+    match product {
+        HEAD => OF_HEAD,
+        k if k < LATENT => k / 2,
+        k if k < FEED_FORWARD || k == ROUTER => REST,
+        k => OF_FFNS + (k - FEED_FORWARD) / FFN_PRODUCTS,
+    }
+}
+
+/// How many places before it the same multiplication of the choice before is.
+#[inline(always)]
+fn choice_before(product: usize) -> usize {
+    match product {
+        0 | 1 | ROUTER | HEAD => 0,
+        k if k < LATENT => 2,
+        k if k < FEED_FORWARD + FFN_PRODUCTS => 0,
+        _ => FFN_PRODUCTS,
+    }
+}
+
+/// How long they take.
+#[derive(Clone, Copy)]
+pub struct Times<N>([N; PARTS]);
 
 impl<N: Number> Times<N> {
     #[inline(always)]
     pub fn none() -> Self {
-        Times([N::zero(); PRODUCTS])
+        Times([N::zero(); PARTS])
     }
 
     /// A step of so many layers, each with these heads and this feed-forward width.
     #[inline(always)]
     pub fn step_s(&self, layers: N, heads: usize, ffn: usize) -> N {
-        let seconds = &self.0;
-        let mut layer_s = seconds[LINEAR] + seconds[LINEAR + 1] + seconds[ROUTER];
-        let mut k = LATENT;
-        while k < LINEAR {
-            layer_s = layer_s + seconds[k];
-            k += 1;
-        }
-        layer_s = layer_s + seconds[2 * heads] + seconds[2 * heads + 1];
-        let mut part = 0;
-        while part < 6 {
-            layer_s = layer_s + seconds[FEED_FORWARD + 6 * ffn + part];
-            part += 1;
-        }
-        layer_s * layers + seconds[HEAD]
+        (self.0[REST] + self.0[heads] + self.0[OF_FFNS + ffn]) * layers + self.0[OF_HEAD]
     }
 }
 

@@ -12,7 +12,7 @@
 //! 1 - exp(-mean) of them has any. Attention's own products (scores, weighted values) run fused and are not among these.
 //! Training adds two products for each: by the inputs, M × K × N, and by the weights, N × K × M.
 
-use crate::gemm::{ByAlignment, Kernels, Shape, ceil};
+use crate::gemm::{ByAlignment, Cuts, Rates, Shape, ceil};
 use crate::number::Number;
 use crate::variable::choices;
 
@@ -63,64 +63,145 @@ pub struct Step<N> {
     pub tokens: N,
     pub tensor_parallel: N,
     pub expert_parallel: N,
+    /// Experts on a device that have tokens, and how many tokens each in the mean.
+    busy: N,
+    mean_tokens: N,
+    cut_tokens: Cuts<N>,
+    cut_experts: Cuts<N>,
+}
+
+impl<N: Number> Step<N> {
+    #[inline(always)]
+    pub fn new(kind: &Kind<N>, tokens: N, tensor_parallel: N, expert_parallel: N) -> Self {
+        let one = N::one();
+        let pooled_tokens = tokens * (expert_parallel / tensor_parallel).max(one);
+        let experts = kind.experts.max(one);
+        let here = ceil(experts / expert_parallel);
+        let mean_tokens = pooled_tokens * kind.experts_per_token / experts;
+        let busy = (here * -(-mean_tokens).exp_m1()).max(one);
+        let mean_tokens = here * mean_tokens / busy;
+        let (cut_tokens, cut_experts) = (Cuts::whole(tokens), Cuts::mean(mean_tokens, busy));
+        Step { tokens, tensor_parallel, expert_parallel, busy, mean_tokens, cut_tokens, cut_experts }
+    }
 }
 
 /// A multiplication and how many of it a layer has in the mean; none where `times` is 0.
 #[derive(Clone, Copy)]
 pub struct Product<N> {
     pub times: N,
-    pub shape: Shape<N>,
+    pub columns: N,
+    pub depth: N,
     /// Columns of a part of the result that is used on its own: both halves of a gated layer are to start aligned.
     pub part_columns: N,
     /// Whether its rows are a mean over experts.
     pub ragged: bool,
+    /// Whether it leads to the hidden width, which the columns then are, or from it, which the depth then is.
+    pub to_hidden: bool,
+    pub from_hidden: bool,
 }
 
 impl<N: Number> Product<N> {
     #[inline(always)]
     pub fn none() -> Self {
-        let shape = Shape { batch: N::one(), rows: N::one(), columns: N::one(), depth: N::one() };
-        Product { times: N::zero(), shape, part_columns: N::one(), ragged: false }
+        Self::between(N::zero(), N::one(), N::one())
+    }
+
+    #[inline(always)]
+    fn between(times: N, columns: N, depth: N) -> Self {
+        let one = N::one();
+        let (columns, depth) = (columns.max(one), depth.max(one));
+        Product { times, columns, depth, part_columns: columns, ragged: false, to_hidden: false, from_hidden: false }
     }
     #[inline(always)]
-    fn new(times: N, tokens: N, columns: N, depth: N) -> Self {
-        let one = N::one();
-        let shape = Shape { batch: one, rows: tokens, columns: columns.max(one), depth: depth.max(one) };
-        Product { times, shape, part_columns: shape.columns, ragged: false }
+    fn from_hidden(times: N, columns: N, hidden: N) -> Self {
+        Product { from_hidden: true, ..Self::between(times, columns, hidden) }
+    }
+    #[inline(always)]
+    fn to_hidden(times: N, hidden: N, depth: N) -> Self {
+        Product { to_hidden: true, ..Self::between(times, hidden, depth) }
     }
 
     #[inline(always)]
     fn in_parts_of(self, columns: N) -> Self {
         Product { part_columns: columns.max(N::one()), ..self }
     }
-
-    /// Seconds of all of it, forward alone or forward and backward.
     #[inline(always)]
-    pub fn seconds(self, kernels: Kernels<N>, alignment: ByAlignment<N>, train: bool) -> N {
-        if N::shortcut(self.times.le(N::zero())) {
-            return N::zero();
-        }
-        let forward = alignment.share(self.part_columns, self.shape.depth, kernels.bytes_per_element);
-        let Shape { batch, rows, columns, depth } = self.shape;
+    fn of_experts(self) -> Self {
+        Product { ragged: true, ..self }
+    }
+
+    #[inline(always)]
+    fn shape(&self, step: &Step<N>) -> Shape<N> {
+        let (batch, rows) = if self.ragged { (step.busy, step.mean_tokens) } else { (N::one(), step.tokens) };
+        Shape { batch, rows, columns: self.columns, depth: self.depth }
+    }
+
+    /// Whether no row has it.
+    #[inline(always)]
+    pub fn is_idle(&self) -> bool {
+        N::shortcut(self.times.le(N::zero()))
+    }
+
+    /// Whether it is the same as another of its kind.
+    #[inline(always)]
+    pub fn is(&self, other: &Self) -> bool {
+        let (times, columns) = (self.times.eq(other.times), self.columns.eq(other.columns));
+        N::shortcut(times & columns & self.depth.eq(other.depth) & self.part_columns.eq(other.part_columns))
+    }
+
+    /// Seconds of all of it, forward alone or forward and backward. `hidden`: how tiles cut the hidden width.
+    #[inline(always)]
+    pub fn seconds(
+        &self,
+        step: &Step<N>,
+        hidden: &Cuts<N>,
+        rates: &Rates<N>,
+        slowdown: ByAlignment<N>,
+        train: bool,
+    ) -> N {
+        let idle = self.times.le(N::zero());
+        let shape = self.shape(step);
+        let Shape { batch, rows, columns, depth } = shape;
+        let forward = slowdown.share(self.part_columns, depth, rates.bytes_per_element);
+        let cut_rows = if self.ragged { &step.cut_experts } else { &step.cut_tokens };
+        let (own_columns, own_depth, batches);
+        let cut_columns = if self.to_hidden {
+            hidden
+        } else {
+            own_columns = Cuts::whole(columns);
+            &own_columns
+        };
+        let cut_depth = if self.from_hidden | !train {
+            hidden
+        } else {
+            own_depth = Cuts::whole(depth);
+            &own_depth
+        };
+        let cut_weights = if self.ragged & train {
+            batches = cut_columns.batch(batch);
+            &batches
+        } else {
+            cut_columns
+        };
         let mut seconds = N::zero();
         let mut pass = 0;
         while pass < if train { 3 } else { 1 } {
-            let shape = match pass {
-                0 => self.shape,
-                1 => Shape { batch, rows, columns: depth, depth: columns },
-                _ => Shape { batch, rows: columns, columns: depth, depth: rows },
+            let (shape, across, along) = match pass {
+                0 => (shape, cut_rows, cut_columns),
+                1 => (Shape { batch, rows, columns: depth, depth: columns }, cut_rows, cut_depth),
+                _ => (Shape { batch, rows: columns, columns: depth, depth: rows }, cut_weights, cut_depth),
             };
             let tokens = pass == 2 && !self.ragged;
-            let share =
-                if tokens { forward.min(alignment.share(depth, rows, kernels.bytes_per_element)) } else { forward };
-            seconds = seconds + kernels.seconds(shape, share, self.ragged && pass < 2);
+            let slower =
+                if tokens { forward.max(slowdown.share(depth, rows, rates.bytes_per_element)) } else { forward };
+            seconds = seconds + rates.seconds(&shape, across, along, slower, idle);
             pass += 1;
         }
-        seconds * self.times
+        N::select(idle, N::zero(), seconds * self.times)
     }
     #[inline(always)]
-    pub fn flop(self, train: bool) -> N {
-        self.shape.flop() * self.times * if train { 3.0 } else { 1.0 }
+    pub fn flop(&self, step: &Step<N>, train: bool) -> N {
+        self.shape(step).flop() * self.times * if train { 3.0 } else { 1.0 }
     }
 }
 
@@ -131,8 +212,8 @@ impl<N: Number> Dimensions<N> {
         let kv_heads = ceil(self.kv_heads / step.tensor_parallel);
         let columns = (heads * kind.query_projections + kv_heads * 2.0) * self.head_dim;
         [
-            Product::new(kind.by_heads, step.tokens, columns, self.hidden),
-            Product::new(kind.by_heads, step.tokens, self.hidden, heads * self.head_dim),
+            Product::from_hidden(kind.by_heads, columns, self.hidden),
+            Product::to_hidden(kind.by_heads, self.hidden, heads * self.head_dim),
         ]
     }
     /// Parameters of the matrices of a layer with attention by heads.
@@ -150,16 +231,11 @@ impl<N: Number> Dimensions<N> {
         let by_compressed = N::select(compressed, kind.by_latent, N::zero());
         let query_depth = N::select(compressed, kind.query_latent_dim, self.hidden);
         [
-            Product::new(by_compressed, step.tokens, kind.query_latent_dim, self.hidden),
-            Product::new(kind.by_latent, step.tokens, heads * query_dim, query_depth),
-            Product::new(kind.by_latent, step.tokens, kind.kv_latent_dim + kind.rope_head_dim, self.hidden),
-            Product::new(
-                kind.by_latent,
-                step.tokens,
-                heads * (self.head_dim + kind.value_head_dim),
-                kind.kv_latent_dim,
-            ),
-            Product::new(kind.by_latent, step.tokens, self.hidden, heads * kind.value_head_dim),
+            Product::from_hidden(by_compressed, kind.query_latent_dim, self.hidden),
+            Product::between(kind.by_latent, heads * query_dim, query_depth),
+            Product::from_hidden(kind.by_latent, kind.kv_latent_dim + kind.rope_head_dim, self.hidden),
+            Product::between(kind.by_latent, heads * (self.head_dim + kind.value_head_dim), kind.kv_latent_dim),
+            Product::to_hidden(kind.by_latent, self.hidden, heads * kind.value_head_dim),
         ]
     }
     /// Of one with latent attention.
@@ -178,8 +254,8 @@ impl<N: Number> Dimensions<N> {
         let width = (kind.linear_key_dim + kind.linear_value_dim + kind.linear_value_heads) * 2.0;
         let values = ceil(kind.linear_value_dim / step.tensor_parallel);
         [
-            Product::new(kind.linear, step.tokens, ceil(width / step.tensor_parallel), self.hidden),
-            Product::new(kind.linear, step.tokens, self.hidden, values),
+            Product::from_hidden(kind.linear, ceil(width / step.tensor_parallel), self.hidden),
+            Product::to_hidden(kind.linear, self.hidden, values),
         ]
     }
     /// Of one with linear attention.
@@ -187,6 +263,11 @@ impl<N: Number> Dimensions<N> {
     pub fn linear_params(&self, kind: &Kind<N>) -> N {
         let width = kind.linear_key_dim * 2.0 + kind.linear_value_dim * 3.0 + kind.linear_value_heads * 2.0;
         self.hidden * width
+    }
+
+    #[inline(always)]
+    fn up(&self, kind: &Kind<N>, times: N, part: N) -> Product<N> {
+        Product::from_hidden(times, part * kind.up_matrices, self.hidden).in_parts_of(part)
     }
 
     /// Dense, shared and routed feed-forward layers, each up and down.
@@ -197,24 +278,15 @@ impl<N: Number> Dimensions<N> {
         let part = ceil(self.ffn / step.tensor_parallel);
         let shared_part = ceil(kind.shared_experts * self.expert_ffn / step.tensor_parallel);
         let expert_part = ceil(self.expert_ffn / (step.tensor_parallel / step.expert_parallel).max(one));
-        let pooled_tokens = step.tokens * (step.expert_parallel / step.tensor_parallel).max(one);
-        let experts = kind.experts.max(one);
-        let here = ceil(experts / step.expert_parallel);
-        let mean_tokens = pooled_tokens * kind.experts_per_token / experts;
-        let busy = (here * -(-mean_tokens).exp_m1()).max(one);
         let dense = N::select(none.lt(self.ffn), kind.dense, none);
         let shared = N::select(none.lt(kind.shared_experts), kind.routed, none);
-        let rows = here * mean_tokens / busy;
-        let (up_columns, down_depth) = ((expert_part * kind.up_matrices).max(one), expert_part.max(one));
-        let up = Shape { batch: busy, rows, columns: up_columns, depth: self.hidden };
-        let down = Shape { batch: busy, rows, columns: self.hidden, depth: down_depth };
         [
-            Product::new(dense, step.tokens, part * kind.up_matrices, self.hidden).in_parts_of(part),
-            Product::new(dense, step.tokens, self.hidden, part),
-            Product::new(shared, step.tokens, shared_part * kind.up_matrices, self.hidden).in_parts_of(shared_part),
-            Product::new(shared, step.tokens, self.hidden, shared_part),
-            Product { times: kind.routed, shape: up, part_columns: expert_part.max(one), ragged: true },
-            Product { times: kind.routed, shape: down, part_columns: self.hidden, ragged: true },
+            self.up(kind, dense, part),
+            Product::to_hidden(dense, self.hidden, part),
+            self.up(kind, shared, shared_part),
+            Product::to_hidden(shared, self.hidden, shared_part),
+            self.up(kind, kind.routed, expert_part).of_experts(),
+            Product::to_hidden(kind.routed, self.hidden, expert_part).of_experts(),
         ]
     }
 
@@ -224,26 +296,35 @@ impl<N: Number> Dimensions<N> {
         self.hidden * (kind.up_matrices + 1.0) * width
     }
 
+    /// Parameters of the mean layer's attention.
+    #[inline(always)]
+    pub fn attention_params(&self, kind: &Kind<N>) -> N {
+        kind.by_heads * self.by_heads_params(kind)
+            + kind.by_latent * self.by_latent_params(kind)
+            + kind.linear * self.linear_params(kind)
+    }
+
+    /// Of its feed-forward matrices and router.
+    #[inline(always)]
+    pub fn other_params(&self, kind: &Kind<N>) -> N {
+        let experts = (kind.experts + kind.shared_experts) * self.feed_forward_params(kind, self.expert_ffn);
+        kind.dense * self.feed_forward_params(kind, self.ffn) + kind.routed * (experts + kind.experts * self.hidden)
+    }
+
     /// Parameters of the mean layer's matrices.
     #[inline(always)]
     pub fn params(&self, kind: &Kind<N>) -> N {
-        let attention = kind.by_heads * self.by_heads_params(kind)
-            + kind.by_latent * self.by_latent_params(kind)
-            + kind.linear * self.linear_params(kind);
-        let experts = (kind.experts + kind.shared_experts) * self.feed_forward_params(kind, self.expert_ffn);
-        let feed_forward = kind.dense * self.feed_forward_params(kind, self.ffn)
-            + kind.routed * (experts + kind.experts * self.hidden);
-        attention + feed_forward
+        self.attention_params(kind) + self.other_params(kind)
     }
 
     #[inline(always)]
-    pub fn router(&self, kind: &Kind<N>, step: &Step<N>) -> Product<N> {
-        Product::new(kind.routed, step.tokens, kind.experts, self.hidden)
+    pub fn router(&self, kind: &Kind<N>) -> Product<N> {
+        Product::from_hidden(kind.routed, kind.experts, self.hidden)
     }
 
     #[inline(always)]
     pub fn head(&self, step: &Step<N>) -> Product<N> {
-        Product::new(N::one(), step.tokens, ceil(self.vocab / step.tensor_parallel), self.hidden)
+        Product::from_hidden(N::one(), ceil(self.vocab / step.tensor_parallel), self.hidden)
     }
 }
 

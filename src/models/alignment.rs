@@ -9,7 +9,7 @@
 //! better dimensions are worth is in `alignment_search`.
 
 use crate::gemm::{by_alignment, kernels, kernels_of};
-use crate::lattice::Table;
+use crate::lattice::{Choices, Table};
 use crate::layer::{AlignPhase, Step, dimensions, model_layers};
 use crate::variable::{NONE, model};
 
@@ -43,12 +43,12 @@ model! {
         let train = x.align_phase == AlignPhase::Train;
         // Null where the dimensions do not fit together.
         let (kind, own, fits) = model_layers!(x);
-        let step = Step {
-            tokens: x.align_tokens, tensor_parallel: x.align_tensor_parallel, expert_parallel: x.align_expert_parallel,
-        };
-        let products = Table::new(&kind, &step, &[own], &[own]);
-        let times = products.times(kernels!([kernels_of] x), by_alignment!(x), train);
-        let align_flop = given.align_flop(products.flop(x.llm_layers, train) * fits);
+        let step = Step::new(&kind, x.align_tokens, x.align_tensor_parallel, x.align_expert_parallel);
+        let mut products = Table::none();
+        products.fill(&kind, &step, &[own], &[own], &Choices::ALL);
+        let rates = kernels!([kernels_of] x).rates();
+        let times = products.times(&step, &rates, by_alignment!(x).slowdown(), train);
+        let align_flop = given.align_flop(products.flop(&step, x.llm_layers, train) * fits);
         let align_s = given.align_s(times.step_s(x.llm_layers, 0, 0) * fits);
         let align_efficiency = given.align_efficiency(align_flop / (align_s * x.gemm_peak_flop_per_s));
         Outputs { align_flop, align_s, align_efficiency }

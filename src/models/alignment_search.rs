@@ -20,7 +20,7 @@
 //! and linear layers stay as they are.
 
 use crate::gemm::{by_alignment, kernels, kernels_of, second_kernels, third_kernels};
-use crate::lattice::{FFNS, HEAD_DIMS, HIDDENS, Lattice, Neighbor, Table, Times};
+use crate::lattice::{Choices, FFNS, HEAD_DIMS, HIDDENS, Lattice, Neighbor, Table, Times};
 use crate::layer::{AlignPhase, Dimensions, Step, dimensions, model_layers};
 use crate::variable::{HUGE, choices, model};
 
@@ -57,6 +57,7 @@ model! {
     reads {
         kernels! second_kernels! third_kernels! dimensions! align_tokens align_tensor_parallel align_expert_parallel
     }
+    together { llm_kv_latent_dim * 1e13 llm_experts * 1e10 gemm_tile_elements * 1e4 align_tokens * 1.0 }
     outputs {
         /// What the best neighbor gains on the multiplications, a parameter, on the chip of the basket where it gains least.
         align_gemm_gain: "1" [1e-9, HUGE];
@@ -95,12 +96,15 @@ model! {
             AlignBasket::Two => 2,
             AlignBasket::Three => CHIPS,
         };
-        let kernels = [kernels!([kernels_of] x), second_kernels!([kernels_of] x), third_kernels!([kernels_of] x)];
+        let rates = [
+            kernels!([kernels_of] x).rates(),
+            second_kernels!([kernels_of] x).rates(),
+            third_kernels!([kernels_of] x).rates(),
+        ];
+        let slowdown = by_alignment!(x).slowdown();
         // Null where the dimensions do not fit together.
         let (kind, own, fits) = model_layers!(x);
-        let step = Step {
-            tokens: x.align_tokens, tensor_parallel: x.align_tensor_parallel, expert_parallel: x.align_expert_parallel,
-        };
+        let step = Step::new(&kind, x.align_tokens, x.align_tensor_parallel, x.align_expert_parallel);
         let lattice = Lattice {
             own, latent: none.lt(x.llm_kv_latent_dim), tensor_parallel: x.align_tensor_parallel, reach: x.align_reach,
         };
@@ -114,28 +118,60 @@ model! {
         let mut best =
             Neighbor { dimensions: own, layers: x.llm_layers, params: own_params, seconds: one, gain: one, chip: first };
         let mut times = [Times::none(); CHIPS];
+        let mut products = Table::none();
         // The model itself, then its neighbors by hidden width.
+        let mut at = own;
         let mut hidden = 0;
         while hidden <= HIDDENS {
             let itself = hidden == 0;
-            let at = if itself { own } else { lattice.hidden(hidden - 1) };
+            let last_hidden = at.hidden;
+            at = if itself { own } else { lattice.hidden(hidden - 1) };
+            // The same neighbors once more.
+            if hidden > 1 && N::shortcut(at.hidden.eq(last_hidden)) {
+                hidden += 1;
+                continue;
+            }
             let (heads, ffns) = if itself { (1, 1) } else { (HEAD_DIMS.len(), FFNS) };
             let mut of_heads = [at; HEAD_DIMS.len()];
+            let mut attention_params = [none; HEAD_DIMS.len()];
             let mut k = 0;
             while k < heads && !itself {
                 of_heads[k] = lattice.heads(&at, k);
+                attention_params[k] = of_heads[k].attention_params(&kind);
                 k += 1;
             }
             let mut of_ffns = [at; FFNS];
+            let mut other_params = [none; FFNS];
             let mut k = 0;
             while k < ffns && !itself {
                 of_ffns[k] = lattice.ffn(&at, k);
+                other_params[k] = of_ffns[k].other_params(&kind);
                 k += 1;
             }
-            let products = Table::new(&kind, &step, &of_heads[..heads], &of_ffns[..ffns]);
+            // How many layers keep the parameters, and 1 for those of one size and quality.
+            let ends_params = at.vocab * at.hidden * embeddings;
+            let mut sizes = [(one, own_params, none); HEAD_DIMS.len() * FFNS];
+            let mut choices = if itself { Choices::ALL } else { Choices::NONE };
+            let mut k = 0;
+            while k < heads * ffns && !itself {
+                let (head, ffn) = (k / FFNS, k % FFNS);
+                let layer_params = attention_params[head] + other_params[ffn];
+                let layers = ((own_params - ends_params) / layer_params + 0.5).floor().max(one);
+                let params = layers * layer_params + ends_params;
+                let aspect = at.hidden / layers;
+                let same_size = (params / own_params - 1.0).abs().le(x.align_params_tolerance);
+                let counts = same_size & aspect_low.le(aspect) & aspect.le(aspect_high) & lattice.allows_heads(head);
+                let counts = N::select(counts, one, none);
+                sizes[k] = (layers, params, counts);
+                if !N::shortcut(counts.le(none)) {
+                    (choices.heads[head], choices.ffns[ffn]) = (true, true);
+                }
+                k += 1;
+            }
+            products.fill(&kind, &step, &of_heads[..heads], &of_ffns[..ffns], &choices);
             let mut chip = 0;
-            while chip < chips {
-                times[chip] = products.times(kernels[chip], by_alignment!(x), train);
+            while chip < chips && choices.any() {
+                times[chip] = products.times(&step, &rates[chip], slowdown, train);
                 if itself {
                     own_s[chip] = times[chip].step_s(x.llm_layers, 0, 0);
                 }
@@ -144,30 +180,26 @@ model! {
             if itself {
                 best.seconds = own_s[0];
             }
-            let ends_params = at.vocab * at.hidden * embeddings;
             let mut k = 0;
             while k < heads * ffns && !itself {
                 let (head, ffn) = (k / FFNS, k % FFNS);
-                let dimensions =
-                    Dimensions { ffn: of_ffns[ffn].ffn, expert_ffn: of_ffns[ffn].expert_ffn, ..of_heads[head] };
-                let layer_params = dimensions.params(&kind);
-                let layers = ((own_params - ends_params) / layer_params + 0.5).floor().max(one);
-                let params = layers * layer_params + ends_params;
-                let (mut gain, mut worst) = (N::of(f64::INFINITY), first);
-                let mut chip = 0;
-                while chip < chips {
-                    let on_chip = params * own_s[chip] / (own_params * times[chip].step_s(layers, head, ffn));
-                    let less = on_chip.lt(gain);
-                    let name = [AlignChip::First, AlignChip::Second, AlignChip::Third][chip];
-                    (gain, worst) = (N::select(less, on_chip, gain), N::select(less, name.number(), worst));
-                    chip += 1;
+                let (layers, params, counts) = sizes[k];
+                if !N::shortcut(counts.le(none)) {
+                    let dimensions =
+                        Dimensions { ffn: of_ffns[ffn].ffn, expert_ffn: of_ffns[ffn].expert_ffn, ..of_heads[head] };
+                    let (mut gain, mut worst) = (N::of(f64::INFINITY), first);
+                    let mut chip = 0;
+                    while chip < chips {
+                        let on_chip = params * own_s[chip] / (own_params * times[chip].step_s(layers, head, ffn));
+                        let less = on_chip.lt(gain);
+                        let name = [AlignChip::First, AlignChip::Second, AlignChip::Third][chip];
+                        (gain, worst) = (N::select(less, on_chip, gain), N::select(less, name.number(), worst));
+                        chip += 1;
+                    }
+                    let better = best.gain.lt(gain) & none.lt(counts);
+                    let seconds = times[0].step_s(layers, head, ffn);
+                    best.replace(better, &Neighbor { dimensions, layers, params, seconds, gain, chip: worst });
                 }
-                let aspect = at.hidden / layers;
-                let same_size = (params / own_params - 1.0).abs().le(x.align_params_tolerance);
-                let better = best.gain.lt(gain) & same_size & aspect_low.le(aspect) & aspect.le(aspect_high)
-                    & lattice.allows_heads(head);
-                let seconds = times[0].step_s(layers, head, ffn);
-                best.replace(better, &Neighbor { dimensions, layers, params, seconds, gain, chip: worst });
                 k += 1;
             }
             hidden += 1;

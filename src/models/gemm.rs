@@ -16,7 +16,7 @@
 //! Measured cliffs at the edge of a wave are sharper: 2305 rows in place of 2304 on an A100 cost 1.4 to 2.2 times, 1.3 here.
 //! Other software differs: the same H100 reached 854 TFLOP/s with one library and 956 with another.
 
-use crate::gemm::{Shape, by_alignment, kernels, kernels_of};
+use crate::gemm::{Cuts, Shape, by_alignment, kernels, kernels_of};
 use crate::variable::{HUGE, NONE, model};
 
 model! {
@@ -60,7 +60,9 @@ model! {
         let shape = Shape { batch: N::one(), rows: x.gemm_rows, columns: x.gemm_columns, depth: x.gemm_depth };
         let gemm_alignment_share =
             given.gemm_alignment_share(alignment.share(shape.columns, shape.depth, x.gemm_bytes_per_element));
-        let gemm_s = given.gemm_s(kernels.seconds(shape, gemm_alignment_share, false));
+        let (cut_rows, cut_columns) = (Cuts::whole(shape.rows), Cuts::whole(shape.columns));
+        let (slowdown, idle) = (N::one() / gemm_alignment_share, N::one().lt(N::zero()));
+        let gemm_s = given.gemm_s(kernels.rates().seconds(&shape, &cut_rows, &cut_columns, slowdown, idle));
         let gemm_flop_per_s = given.gemm_flop_per_s(shape.flop() / gemm_s);
         let gemm_peak_share_reached = given.gemm_peak_share_reached(gemm_flop_per_s / x.gemm_peak_flop_per_s);
         Outputs { gemm_alignment_share, gemm_s, gemm_flop_per_s, gemm_peak_share_reached }
