@@ -1264,16 +1264,17 @@ static UNREAD: Rows = Rows::all(f64::NAN);
 /// The derivatives of what does not move.
 static STILL: Rows = Rows::all(0.0);
 
-/// A type whose value of zero bits is a value.
-trait Zero: Copy {}
-impl Zero for f64 {}
-impl Zero for u16 {}
-impl Zero for u8 {}
+/// A vector with room for `rows` values, or the knowledge that there is no memory for it.
+fn reserve<T>(rows: usize) -> Result<Vec<T>, Stopped> {
+    let mut values: Vec<T> = Vec::new();
+    values.try_reserve_exact(rows).map_err(|_| Stopped::OutOfMemory)?;
+    prefer_large_pages(values.as_mut_ptr().cast(), rows * size_of::<T>());
+    Ok(values)
+}
 
-/// A vector of `rows` zeros, or the knowledge that there is no memory for it. The system hands over pages of zeros: none is
-/// touched before a task writes to it.
+/// The same with zeros in it. New pages of the system are zeros: none is touched before something else is written to it.
 #[expect(clippy::same_length_and_capacity, reason = "all of it is zeros")]
-fn reserve<T: Zero>(rows: usize) -> Result<Vec<T>, Stopped> {
+fn zeros<T: Zero>(rows: usize) -> Result<Vec<T>, Stopped> {
     let layout = alloc::Layout::array::<T>(rows).map_err(|_| Stopped::OutOfMemory)?;
     if layout.size() == 0 {
         return Ok(Vec::new());
@@ -1283,10 +1284,14 @@ fn reserve<T: Zero>(rows: usize) -> Result<Vec<T>, Stopped> {
     if at.is_null() {
         return Err(Stopped::OutOfMemory);
     }
-    prefer_large_pages(at.cast(), layout.size());
     // SAFETY: the memory was allocated with the layout of as many values, each of which is 0.
     Ok(unsafe { Vec::from_raw_parts(at, rows, rows) })
 }
+
+/// A type whose value of zero bits is a value.
+trait Zero: Copy {}
+impl Zero for u16 {}
+impl Zero for u8 {}
 
 /// Asks for pages of 2 MiB where there is room for some: to have the system hand out and clear pages of 4 KiB one by one takes
 /// longer than to compute what is written to them.
@@ -1334,9 +1339,9 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
         Answer { outputs: Vec::new(), nulls: Vec::new(), bad_columns: Vec::new(), bad_rows, reasons: None };
     for _ in 0..request.results() {
         answer.outputs.push(reserve(request.rows)?);
-        answer.nulls.push(Some(reserve::<u8>(request.rows)?));
+        answer.nulls.push(Some(zeros(request.rows)?));
     }
-    let mut reasons: Vec<u16> = if settings.null_invalid { reserve(request.rows)? } else { Vec::new() };
+    let mut reasons: Vec<u16> = if settings.null_invalid { zeros(request.rows)? } else { Vec::new() };
     let outputs: Vec<*mut f64> = answer.outputs.iter_mut().map(Vec::as_mut_ptr).collect();
     let nulls: Vec<Option<*mut u8>> = answer.nulls.iter_mut().map(|n| n.as_mut().map(Vec::as_mut_ptr)).collect();
     let target =
@@ -1355,9 +1360,12 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
                     let reason = u16::try_from(first_reason + number).unwrap_or(u16::MAX);
                     for i in stretch {
                         let row = if rows.is_empty() { i } else { rows[i] as usize };
-                        for nulls in target.nulls.iter().flatten() {
+                        for (output, nulls) in target.outputs.iter().zip(target.nulls) {
                             // SAFETY: within the frame.
-                            unsafe { nulls.add(row).write(1) };
+                            unsafe {
+                                output.add(row).write(0.0);
+                                nulls.map(|nulls| nulls.add(row).write(1));
+                            }
                         }
                         if let Some(reasons) = target.reasons {
                             // SAFETY: within the frame.
@@ -1384,6 +1392,10 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
     });
     if stop.load(Ordering::Relaxed) {
         return Err(Stopped::Interrupted);
+    }
+    for values in &mut answer.outputs {
+        // SAFETY: every pattern's rows have been written, by tasks or where there is no plan, and no task was stopped.
+        unsafe { values.set_len(request.rows) };
     }
     let found = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     answer.bad_columns = found.columns.into_values().collect();
