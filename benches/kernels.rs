@@ -466,7 +466,7 @@ impl Kernel {
             let Addresses { inputs, given, outputs } = at;
             let (choices, wanted, packs) = (&self.choices, self.wanted, BLOCK / LANES);
             let call = Call { inputs, constant: 0, given, outputs, choices, wanted, packs, soon: &[] };
-            engine::run(model, level, &call, &mut sorting);
+            engine::run(model, level, &[call], &mut sorting);
         }
     }
 

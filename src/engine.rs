@@ -179,129 +179,154 @@ unsafe fn same_but_for(input: Option<usize>, call: &Call, first: usize, rows: us
     read.filter(|(k, at)| !at.is_null() && Some(*k) != input).all(|(_, at)| same(at.cast()))
 }
 
-/// Memory in which rows are put in order, kept from block to block.
+/// Blocks whose rows are put in order together: of more, what they need leaves the second-level cache.
+pub const WINDOW: usize = 4;
+
+/// Memory in which rows are put in order, kept from block to block. Row i of block b has the number b `BLOCK` + i.
 #[derive(Default)]
 pub struct Sorting {
     /// For each sum a key of each row.
-    keys: Vec<[f64; BLOCK]>,
+    keys: Vec<Vec<f64>>,
+    order: Vec<usize>,
+    sorted: Vec<i64>,
     columns: Vec<Rows>,
+}
+
+impl Sorting {
+    /// Each key cuts the rows into strips that the next orders: as many of one as of the other.
+    fn sort(&mut self) {
+        let mut strip = self.order.len();
+        for (done, key) in self.keys.iter().enumerate() {
+            for rows in self.order.chunks_mut(strip) {
+                self.sorted.clear();
+                self.sorted.extend(rows.iter().map(|row| sorted_with(key[*row], *row)));
+                self.sorted.sort_unstable();
+                for (row, sorted) in rows.iter_mut().zip(&self.sorted) {
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the last digits")]
+                    let number = *sorted as usize & (WINDOW * BLOCK - 1);
+                    *row = number;
+                }
+            }
+            let packs = strip.div_ceil(LANES);
+            let left = self.keys.len() - done;
+            let strips = (1..packs).find(|strips| (0..left).fold(1, |cells, _| cells * strips) >= packs).unwrap_or(1);
+            strip = (packs / strips).max(1) * LANES;
+        }
+    }
 }
 
 /// A number whose order is that of `key`, with `row` in place of its last digits.
 #[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "bits")]
 fn sorted_with(key: f64, row: usize) -> i64 {
-    const { assert!(BLOCK.is_power_of_two()) };
+    const { assert!((WINDOW * BLOCK).is_power_of_two()) };
     let bits = key.to_bits() as i64;
     // Of negative numbers the largest bits are the lowest value.
     let rising = bits ^ ((bits >> 63) as u64 >> 1) as i64;
-    rising & !(BLOCK as i64 - 1) | row as i64
+    rising & !((WINDOW * BLOCK) as i64 - 1) | row as i64
 }
 
-/// Runs a model on a block: once for rows that are like the one before, as those of a scenario that stands there for every
+/// A number of a block.
+///
+/// # Safety
+/// `row` must be a row of the block.
+unsafe fn number(at: *const [f64; LANES], row: usize) -> f64 {
+    // SAFETY: the caller's promise.
+    unsafe { at.cast::<f64>().add(row).read() }
+}
+
+/// Runs a model on blocks: once for rows that are like the one before, as those of a scenario that stands there for every
 /// month, and with the others in the order of what its loops hang on, so that the rows of a pack leave a loop together. A
-/// row's result does not depend on its neighbours.
+/// row's result does not depend on its neighbours. The blocks differ in nothing but addresses and their number of rows.
 ///
 /// # Panics
-/// Never: there is one place for each address.
-pub fn run(model: &Registered, level: Level, call: &Call, sorting: &mut Sorting) {
-    let rows = call.packs * LANES;
-    // SAFETY: `row` is below `packs` × `LANES`, the length of every input.
-    let read = |at: *const [f64; LANES], row: usize| unsafe { at.cast::<f64>().add(row).read() };
-    // SAFETY: as above.
-    let again = |row: usize| unsafe { same_but_for(None, call, row, 1) };
+/// Where there are more blocks than `WINDOW`.
+pub fn run(model: &Registered, level: Level, calls: &[Call], sorting: &mut Sorting) {
+    assert!(calls.len() <= WINDOW, "more blocks than have numbers");
+    // SAFETY: both rows are there.
+    let again = |call: &Call, row: usize| unsafe { same_but_for(None, call, row, 1) };
     // Rows that repeat do so from the start, where one may be the last of its kind.
-    let repeat = again(1) || again(2);
-    let Sorting { keys, columns } = sorting;
-    keys.clear();
+    let repeat = calls.iter().any(|call| again(call, 1) || again(call, 2));
+    if repeat && calls.len() > 1 {
+        return calls.iter().for_each(|call| run(model, level, std::slice::from_ref(call), sorting));
+    }
+    let first = &calls[0];
+    let rows_of = |call: &Call| call.packs * LANES;
+    sorting.keys.clear();
     for sum in &model.together {
-        let mut key = [0.0; BLOCK];
-        for &(input, weight) in sum.iter().filter(|(input, _)| !call.is_constant(*input)) {
-            for (row, key) in key[..rows].iter_mut().enumerate() {
-                *key += weight * read(call.inputs[input], row);
+        let mut key = vec![0.0; calls.len() * BLOCK];
+        for &(input, weight) in sum.iter().filter(|(input, _)| !first.is_constant(*input)) {
+            for (call, keys) in calls.iter().zip(key.chunks_mut(BLOCK)) {
+                for (row, key) in keys[..rows_of(call)].iter_mut().enumerate() {
+                    // SAFETY: a row of the block.
+                    *key += weight * unsafe { number(call.inputs[input], row) };
+                }
             }
         }
-        if key[1..rows].iter().any(|other| other.total_cmp(&key[0]).is_ne()) {
-            keys.push(key);
+        let mut known = calls.iter().zip(key.chunks(BLOCK)).flat_map(|(call, keys)| &keys[..rows_of(call)]);
+        if known.any(|other| other.total_cmp(&key[0]).is_ne()) {
+            sorting.keys.push(key);
         }
     }
-    if !repeat && keys.is_empty() {
-        return (model.entry.run)(level, call);
+    if !repeat && sorting.keys.is_empty() {
+        return calls.iter().for_each(|call| (model.entry.run)(level, call));
     }
-    let mut order: [usize; BLOCK] = std::array::from_fn(|row| row);
-    // For each row the first of those like it.
-    let mut like = order;
-    let mut count = rows;
+    let mut new = [true; BLOCK];
     if repeat {
-        let mut new = [false; BLOCK];
-        new[0] = true;
-        for at in call.inputs.iter().chain(call.given).filter(|at| !at.is_null()) {
-            // SAFETY: as above.
-            let values = unsafe { std::slice::from_raw_parts(at.cast::<u64>(), rows) };
+        new[1..].fill(false);
+        for at in first.inputs.iter().chain(first.given).filter(|at| !at.is_null()) {
+            // SAFETY: as many rows as the block has.
+            let values = unsafe { std::slice::from_raw_parts(at.cast::<u64>(), rows_of(first)) };
             for (new, two) in new[1..].iter_mut().zip(values.windows(2)) {
                 *new |= two[0] != two[1];
             }
         }
-        count = 0;
-        for row in 0..rows {
-            if new[row] {
-                order[count] = row;
-                count += 1;
-            } else {
-                like[row] = like[row - 1];
-            }
-        }
     }
-    // Each sum cuts the rows into strips that the next orders: as many of one as of the other.
-    let mut strip = count;
-    for (done, key) in keys.iter().enumerate() {
-        for rows in order[..count].chunks_mut(strip) {
-            let mut sorted = [0; BLOCK];
-            let sorted = &mut sorted[..rows.len()];
-            for (sorted, row) in sorted.iter_mut().zip(&*rows) {
-                *sorted = sorted_with(key[*row], *row);
-            }
-            sorted.sort_unstable();
-            for (row, sorted) in rows.iter_mut().zip(&*sorted) {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the last digits")]
-                let number = *sorted as usize & (BLOCK - 1);
-                *row = number;
-            }
-        }
-        let packs = strip.div_ceil(LANES);
-        let left = keys.len() - done;
-        let strips = (1..packs).find(|strips| (0..left).fold(1, |cells, _| cells * strips) >= packs).unwrap_or(1);
-        strip = (packs / strips).max(1) * LANES;
+    sorting.order.clear();
+    for (block, call) in calls.iter().enumerate() {
+        sorting.order.extend((0..rows_of(call)).filter(|row| new[*row]).map(|row| block * BLOCK + row));
     }
+    sorting.sort();
 
-    let packs = count.div_ceil(LANES);
-    let mut position = [0; BLOCK];
-    for (i, row) in order[..count].iter().enumerate() {
-        position[*row] = i;
-    }
-    let last = order[count - 1];
-    order[count..].fill(last);
-    columns.resize(columns.len().max(call.inputs.len() + call.given.len() + call.outputs.len()), Rows::all(0.0));
-    let mut places = columns.iter_mut();
-    let mut gathered = |at: *const [f64; LANES]| {
-        let place = places.next().expect("one for each address");
-        for (value, &row) in place.iter_mut().zip(&order[..packs * LANES]) {
-            *value = read(at, row);
+    let Sorting { order, columns, .. } = sorting;
+    columns.resize(columns.len().max(first.inputs.len() + first.given.len() + first.outputs.len()), Rows::all(0.0));
+    for order in order.chunks(BLOCK) {
+        let mut places = columns.iter_mut();
+        let mut gathered = |block: &dyn Fn(&Call) -> *const [f64; LANES]| {
+            let place = places.next().expect("one for each address");
+            let at: [_; WINDOW] = std::array::from_fn(|k| calls.get(k).map_or(null(), block));
+            for (value, row) in place.iter_mut().zip(order) {
+                // SAFETY: a row of its block.
+                *value = unsafe { number(at[row / BLOCK], row % BLOCK) };
+            }
+            let last = place[order.len() - 1];
+            place[order.len()..order.len().next_multiple_of(LANES)].fill(last);
+            place.as_ptr().cast()
+        };
+        let inputs: Vec<_> = (first.inputs.iter().enumerate())
+            .map(|(k, &at)| if first.is_constant(k) { at } else { gathered(&|call| call.inputs[k]) })
+            .collect();
+        let given: Vec<_> = (first.given.iter().enumerate())
+            .map(|(k, &at)| if at.is_null() { at } else { gathered(&|call| call.given[k]) })
+            .collect();
+        let outputs: Vec<_> = (first.outputs.iter())
+            .map(|at| if at.is_null() { null_mut() } else { places.next().expect("one for each address").as_mut_ptr() })
+            .collect();
+        let at: Vec<_> = outputs.iter().map(|place| place.cast()).collect();
+        let packs = order.len().div_ceil(LANES);
+        (model.entry.run)(level, &Call { inputs: &inputs, given: &given, outputs: &at, packs, soon: &[], ..*first });
+        for (k, place) in outputs.iter().enumerate().filter(|(_, place)| !place.is_null()) {
+            for (i, row) in order.iter().enumerate() {
+                // SAFETY: what was computed is in the place; the row is one of its block.
+                unsafe { calls[row / BLOCK].outputs[k].cast::<f64>().add(row % BLOCK).write(place.add(i).read()) };
+            }
         }
-        place.as_ptr().cast()
-    };
-    let inputs: Vec<_> =
-        (call.inputs.iter().enumerate()).map(|(k, &at)| if call.is_constant(k) { at } else { gathered(at) }).collect();
-    let given: Vec<_> = call.given.iter().map(|&at| if at.is_null() { at } else { gathered(at) }).collect();
-    let mut outputs: Vec<_> = (&mut places).take(call.outputs.len()).collect();
-    let wanted = |at: &*mut [f64; LANES]| !at.is_null();
-    let places: Vec<_> = (outputs.iter_mut().zip(call.outputs))
-        .map(|(place, at)| if wanted(at) { place.as_mut_ptr().cast() } else { null_mut() })
-        .collect();
-    (model.entry.run)(level, &Call { inputs: &inputs, given: &given, outputs: &places, packs, ..*call });
-    for (place, &at) in outputs.iter().zip(call.outputs).filter(|(_, at)| wanted(at)) {
-        for row in 0..rows {
-            // SAFETY: `row` is below `packs` × `LANES`, the length of every output.
-            unsafe { at.cast::<f64>().add(row).write(place[position[like[row]]]) };
+    }
+    if repeat {
+        for at in first.outputs.iter().filter(|at| !at.is_null()).map(|at| at.cast::<f64>()) {
+            for row in (1..rows_of(first)).filter(|row| !new[*row]) {
+                // SAFETY: rows of the block.
+                unsafe { at.add(row).write(at.add(row - 1).read()) };
+            }
         }
     }
 }
@@ -744,6 +769,8 @@ pub struct Layout {
     steps: Vec<usize>,
     /// For each run the places of its variables.
     places: Vec<Places>,
+    /// Whether rows are put in order for any of `steps`.
+    ordered: bool,
     is_constant: Vec<bool>,
     /// Places of the outputs, then those of what is found out further.
     pub outputs: Vec<usize>,
@@ -763,6 +790,7 @@ impl Layout {
             constant_steps: Vec::new(),
             steps: Vec::new(),
             places: Vec::new(),
+            ordered: false,
             is_constant: Vec::new(),
             outputs: Vec::new(),
             written: Vec::new(),
@@ -793,6 +821,7 @@ impl Layout {
                 }
             } else {
                 layout.steps.push(s);
+                layout.ordered |= layout.is_ordered(s);
             }
         }
         layout.directions = match &request.further {
@@ -809,6 +838,12 @@ impl Layout {
             .map(|(o, slot)| computed(*slot) && !layout.is_constant[*slot] && !before(o).contains(slot))
             .collect();
         layout
+    }
+}
+
+impl Layout {
+    fn is_ordered(&self, step: usize) -> bool {
+        !registry().models[self.plan.steps[step].model].together.is_empty()
     }
 }
 
@@ -1012,7 +1047,7 @@ impl<'a> RowsOf<'a> {
 }
 
 impl Arena {
-    fn new(layout: &Layout, settings: &Settings, bad: &mut Found) -> Arena {
+    fn empty(layout: &Layout, level: Level) -> Arena {
         let variables = layout.variables.len();
         let slots = variables + layout.outputs.iter().filter(|slot| **slot >= variables).count();
         let mut arena = Arena {
@@ -1021,7 +1056,7 @@ impl Arena {
             has_nulls: vec![false; slots],
             at: Vec::new(),
             invalid: [0; BLOCK],
-            level: settings.level,
+            level,
             tangents: vec![Rows::all(0.0); if layout.directions.is_empty() { 0 } else { variables }],
             addresses: Addresses::default(),
             addresses_of_tangents: Addresses::default(),
@@ -1029,6 +1064,11 @@ impl Arena {
             soon: Vec::new(),
         };
         arena.at = arena.blocks.iter_mut().map(|block| block.as_mut_ptr()).collect();
+        arena
+    }
+
+    fn new(layout: &Layout, settings: &Settings, bad: &mut Found) -> Arena {
+        let mut arena = Arena::empty(layout, settings.level);
         for (slot, supply) in layout.supplies.iter().enumerate() {
             if let Some(Supply::Constant(value)) = supply {
                 let variable = &registry().variables[layout.variables[slot]];
@@ -1045,15 +1085,52 @@ impl Arena {
         arena
     }
 
+    /// Memory for one more block, with the constants of `first`.
+    fn beside(first: &Arena, layout: &Layout) -> Arena {
+        let mut arena = Arena::empty(layout, first.level);
+        for slot in (0..layout.variables.len()).filter(|slot| layout.is_constant[*slot]) {
+            arena.at[slot] = first.at[slot];
+            arena.has_nulls[slot] = first.has_nulls[slot];
+            arena.nulls[slot] = first.nulls[slot];
+        }
+        arena
+    }
+
     /// Runs one model on the block and marks its nulls.
     pub fn step(&mut self, layout: &Layout, step: usize, level: Level, rows: usize) {
-        let places = &layout.places[step];
-        let step = &layout.plan.steps[step];
-        let model = &registry().models[step.model];
-        self.addresses.fill(places, step.given, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
-        run(model, level, &self.addresses.call(step, rows, &self.soon), &mut self.sorting);
+        self.address(layout, step);
+        let run_of = &layout.plan.steps[step];
+        let call = self.addresses.call(run_of, rows, &self.soon);
+        run(&registry().models[run_of.model], level, &[call], &mut self.sorting);
+        self.mark(layout, step, level, rows);
+    }
+
+    /// Runs one model on several blocks, with their rows in one order.
+    fn step_together(arenas: &mut [Arena], layout: &Layout, step: usize, level: Level, rows: &[usize]) {
+        for arena in arenas.iter_mut() {
+            arena.address(layout, step);
+        }
+        let mut sorting = std::mem::take(&mut arenas[0].sorting);
+        let run_of = &layout.plan.steps[step];
+        let calls: Vec<_> =
+            arenas.iter().zip(rows).map(|(arena, rows)| arena.addresses.call(run_of, *rows, &arena.soon)).collect();
+        run(&registry().models[run_of.model], level, &calls, &mut sorting);
+        arenas[0].sorting = sorting;
+        for (arena, rows) in arenas.iter_mut().zip(rows) {
+            arena.mark(layout, step, level, *rows);
+        }
+    }
+
+    /// Notes where a run finds its variables.
+    fn address(&mut self, layout: &Layout, step: usize) {
+        let given = layout.plan.steps[step].given;
+        self.addresses.fill(&layout.places[step], given, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
+    }
+
+    /// Marks the nulls of what a run has written.
+    fn mark(&mut self, layout: &Layout, step: usize, level: Level, rows: usize) {
         self.soon.clear();
-        for (id, slot, reads) in &places.needs {
+        for (id, slot, reads) in &layout.places[step].needs {
             let slot = *slot;
             self.has_nulls[slot] = false;
             // SAFETY: the address is that of a block, or of rows of an output at least as many.
@@ -1425,7 +1502,7 @@ fn task(
     stop: &AtomicBool,
 ) -> Found {
     let mut found = Found::default();
-    let mut arena = Arena::new(layout, settings, &mut found);
+    let arena = Arena::new(layout, settings, &mut found);
     // A constant out of bounds spoils every row.
     let spoilt = found.columns.keys().next().copied();
     // Columns the plan does not read are held to their declarations too.
@@ -1435,30 +1512,55 @@ fn task(
         .filter(|(id, _)| !layout.slots.contains_key(*id) && !Request::is_choice(**id))
         .map(|(id, column)| (*id, column))
         .collect();
+    // Several blocks at once where their rows are put in order together.
+    let window = if layout.ordered && matches!(request.further, Further::Nothing) { WINDOW } else { 1 };
+    let mut arenas = vec![arena];
+    while arenas.len() < window.min(rows.div_ceil(settings.block)) {
+        let next = Arena::beside(&arenas[0], layout);
+        arenas.push(next);
+    }
     let mut from = 0;
     while from < rows && !stop.load(Ordering::Relaxed) {
-        let count = settings.block.min(rows - from);
-        let rows_of = rows_of.part(from, count);
-        arena.load(layout, request, rows_of, count, from + count < rows, &mut found);
-        if let Some(id) = spoilt {
-            arena.invalid[..count].fill(u16::try_from(id + 1).unwrap_or(u16::MAX));
-        }
-        for (id, column) in &unread {
-            arena.check(*id, column, rows_of, count, &mut found);
-        }
-        arena.aim(layout, target, rows_of, count);
-        for &step in &layout.steps {
-            arena.step(layout, step, settings.level, count);
-        }
-        match &request.further {
-            Further::Nothing => {}
-            Further::Solve(search) => solve::block(&mut arena, layout, search, settings, rows_of, count),
-            Further::Gradient { elasticities, .. } => {
-                gradient::block(&mut arena, layout, *elasticities, count, stop);
+        let starts: Vec<_> = (from..rows).step_by(settings.block).take(arenas.len()).collect();
+        let counts: Vec<_> = starts.iter().map(|start| settings.block.min(rows - start)).collect();
+        let arenas = &mut arenas[..starts.len()];
+        let mut steps = &layout.steps[..];
+        let mut loaded = false;
+        while !loaded || !steps.is_empty() {
+            let alone = steps.iter().take_while(|step| arenas.len() == 1 || !layout.is_ordered(**step)).count();
+            for ((arena, &start), &count) in arenas.iter_mut().zip(&starts).zip(&counts) {
+                let rows_of = rows_of.part(start, count);
+                if !loaded {
+                    arena.load(layout, request, rows_of, count, start + count < rows, &mut found);
+                    if let Some(id) = spoilt {
+                        arena.invalid[..count].fill(u16::try_from(id + 1).unwrap_or(u16::MAX));
+                    }
+                    for (id, column) in &unread {
+                        arena.check(*id, column, rows_of, count, &mut found);
+                    }
+                    arena.aim(layout, target, rows_of, count);
+                }
+                for &step in &steps[..alone] {
+                    arena.step(layout, step, settings.level, count);
+                }
+            }
+            loaded = true;
+            steps = &steps[alone..];
+            if let Some((&step, rest)) = steps.split_first() {
+                Arena::step_together(arenas, layout, step, settings.level, &counts);
+                steps = rest;
             }
         }
-        arena.store(layout, target, rows_of, count, &mut found);
-        from += count;
+        for ((arena, &start), &count) in arenas.iter_mut().zip(&starts).zip(&counts) {
+            let rows_of = rows_of.part(start, count);
+            match &request.further {
+                Further::Nothing => {}
+                Further::Solve(search) => solve::block(arena, layout, search, settings, rows_of, count),
+                Further::Gradient { elasticities, .. } => gradient::block(arena, layout, *elasticities, count, stop),
+            }
+            arena.store(layout, target, rows_of, count, &mut found);
+        }
+        from += counts.iter().sum::<usize>();
     }
     found
 }
