@@ -11,7 +11,7 @@ use std::path::Path;
 use std::ptr::null;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tapeout::engine::{self, BLOCK, Call, RunModel, Sorting};
+use tapeout::kernel::{self, BLOCK, Call, RunModel, Sorting};
 use tapeout::math::{self, Bits};
 use tapeout::models::Entry;
 use tapeout::number::{LANES, Number, Pack, Positions};
@@ -466,7 +466,7 @@ impl Kernel {
             let Addresses { inputs, given, outputs } = at;
             let (choices, wanted, packs) = (&self.choices, self.wanted, BLOCK / LANES);
             let call = Call { inputs, constant: 0, given, outputs, choices, wanted, packs, soon: &[] };
-            engine::run(model, level, &[call], &mut sorting);
+            kernel::run(model, level, &[call], &mut sorting);
         }
     }
 

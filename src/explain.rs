@@ -1,9 +1,11 @@
 //! Where numbers come from: `resolve`, variable by variable over a frame, and `explain`, line by line behind one number.
 
 use crate::algebra::{self, Equation, Numbers, Seen};
-use crate::engine::{self, Answer, Call, Further, Pattern, Patterns, Request, Settings, Stopped, Supply};
+use crate::engine;
+use crate::kernel::Call;
 use crate::number::LANES;
 use crate::plan::{self, Known, Plan, Source, Unanswerable, VariableId, registry};
+use crate::request::{Answer, Further, Pattern, Patterns, Request, Settings, Stopped, Supply};
 use crate::settings;
 use crate::variable::Kind;
 use std::collections::{BTreeSet, HashMap};

@@ -5,11 +5,12 @@
 //! the way. A variable that is itself computed counts as given with the value it has: what computes it is cut off.
 //! At a kink the derivative is that of the branch taken; where an output is null or infinite, or the derivative is, it is null.
 
-use crate::engine::{
-    self, Answer, Arena, Call, Column, Element, Further, Layout, Patterns, Request, Settings, Stopped, View,
-};
+use crate::arena::{Arena, Layout};
+use crate::engine;
+use crate::kernel::Call;
 use crate::number::{Dual, LANES};
 use crate::plan::{Plan, Source, VariableId, registry};
+use crate::request::{Answer, Column, Element, Further, Patterns, Request, Settings, Stopped, View};
 use crate::variable::{Kind, Model};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,7 @@
 //! tapeout: the economics of AI compute, for millions of scenarios at once.
 
 pub mod algebra;
+pub mod arena;
 pub mod defects;
 pub mod engine;
 pub mod explain;
@@ -9,6 +10,7 @@ pub mod flop;
 pub mod gemm;
 pub mod gradient;
 pub mod instances;
+pub mod kernel;
 pub mod lattice;
 pub mod launch;
 pub mod layer;
@@ -23,6 +25,7 @@ pub mod own_flow;
 pub mod plan;
 #[cfg(feature = "python")]
 mod python;
+pub mod request;
 pub mod risk;
 pub mod root;
 pub mod sample;

@@ -2,8 +2,9 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "arguments come from Python by value")]
 
-use crate::engine::{self, Answer, Column, Element, Key, KeyCodes, Request, Settings, Stopped, View};
+use crate::engine;
 use crate::plan::{VariableId, registry};
+use crate::request::{Answer, Column, Element, Further, Key, KeyCodes, Request, Settings, Stopped, View};
 use crate::sample::{self, Between, Copula, Correlation, Design, Distribution, Invalid, Sample};
 use crate::variable::{Kind, Role};
 use crate::{algebra, explain, finance, gradient, launch, settings, solve, summary};
@@ -92,7 +93,7 @@ fn request(
         assumptions: assumptions.iter().map(|(name, value)| Ok((id(name)?, *value))).collect::<PyResult<_>>()?,
         keys,
         outputs: outputs.iter().map(|name| id(name)).collect::<PyResult<_>>()?,
-        further: engine::Further::Nothing,
+        further: Further::Nothing,
     })
 }
 

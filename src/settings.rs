@@ -1,7 +1,8 @@
 //! How to compute: threads, instruction set, rows in a block; and the thread pool, one a process.
 
-use crate::engine::{BLOCK, Settings};
+use crate::kernel::BLOCK;
 use crate::number::LANES;
+use crate::request::Settings;
 use fearless_simd::Level;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use std::ptr::null_mut;

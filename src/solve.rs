@@ -6,11 +6,12 @@
 //! target must equal the number; where it does not, it has jumped or gone through infinity. Between two ends on one side
 //! nothing is looked for. Only the models between the variable and the target run again; a row's steps depend on no other.
 
-use crate::engine::{
-    self, Answer, Arena, BLOCK, Column, Element, Further, Layout, Request, RowsOf, Settings, Stopped, View,
-};
+use crate::arena::{Arena, Layout, RowsOf};
+use crate::engine;
 use crate::gradient::Downstream;
+use crate::kernel::BLOCK;
 use crate::plan::VariableId;
+use crate::request::{Answer, Column, Element, Further, Request, Settings, Stopped, View};
 use std::sync::atomic::AtomicBool;
 
 const STRETCHES: usize = 32;

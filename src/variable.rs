@@ -1,6 +1,6 @@
 //! One declaration per variable. From it come the model's structs, validation, error texts, `variables()` and the docs.
 
-use crate::engine::Call;
+use crate::kernel::Call;
 use crate::number::Number;
 use fearless_simd::Level;
 use std::cell::RefCell;
@@ -285,7 +285,7 @@ macro_rules! model {
     ) => {
         $(#[doc = $about])+
         pub struct $model;
-        $crate::engine::compiled!($model);
+        $crate::kernel::compiled!($model);
         #[derive(Clone, Copy)]
         pub struct Inputs<N> {
             $( #[doc = $doc] pub $input: N, )*
@@ -390,10 +390,10 @@ macro_rules! model {
                 $( put(k, outputs.$status); k += 1; )*
             }
             $crate::variable::answers!(($x, $given $(, $path)?) $body [$($output)*] [$($summary)* $($status)*]);
-            fn run(level: fearless_simd::Level, call: &$crate::engine::Call) {
+            fn run(level: fearless_simd::Level, call: &$crate::kernel::Call) {
                 run(level, call);
             }
-            fn run_dual(values: &$crate::engine::Call, derivatives: &$crate::engine::Call, rows: usize) {
+            fn run_dual(values: &$crate::kernel::Call, derivatives: &$crate::kernel::Call, rows: usize) {
                 $crate::gradient::run::<$model>(values, derivatives, rows);
             }
         }

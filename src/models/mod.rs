@@ -62,9 +62,9 @@ pub mod step_memory;
 pub mod training;
 pub mod training_dates;
 
-use crate::engine::RunModel;
 use crate::gradient::RunDual;
 use crate::instances;
+use crate::kernel::RunModel;
 use crate::variable::{Model, Reads, Variable, needs};
 use std::sync::LazyLock;
 
