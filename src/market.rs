@@ -104,6 +104,31 @@ pub struct Volume<N: Number> {
     pub peak_units_per_year: N,
 }
 
+/// What is bought in every month: in proportion to today's demand, up to a limit.
+struct Steps<'a, N: Number> {
+    bought: Months<N>,
+    limit: Months<N>,
+    worth_usd: &'a Months<N>,
+}
+
+impl<N: Number> Steps<'_, N> {
+    /// The value of all months, and its slope: that of the months below their limits.
+    #[inline(always)]
+    fn value_and_slope_usd(&self, units_per_year: N) -> (N, N) {
+        let (mut value, mut slope) = (N::zero(), N::zero());
+        let mut k = 0;
+        while k < HORIZON {
+            let (each, limit) = (N::restore(self.bought[k]), N::restore(self.limit[k]));
+            let worth_usd = N::restore(self.worth_usd[k]);
+            let bought = units_per_year * each;
+            value = value + bought.min(limit) * worth_usd;
+            slope = slope + N::select(bought.le(limit), each * worth_usd, N::zero());
+            k += 1;
+        }
+        (value, slope)
+    }
+}
+
 /// Present value of what all demand costs on merchant chips over the horizon, by month.
 #[inline(always)]
 pub fn merchant_volume<N: Number>(market: &Market<N>) -> Volume<N> {
@@ -149,24 +174,20 @@ impl<N: Number> Volume<N> {
         total
     }
 
-    /// The value and its slope there: that of the months below cap and peak.
+    /// The months as they answer to today's demand.
     #[inline(always)]
-    fn value_and_slope_usd(&self, units_per_year: N) -> (N, N) {
-        let (mut value, mut slope) = (N::zero(), N::zero());
+    fn steps(&self) -> Steps<'_, N> {
+        let mut steps = Steps { bought: months::<N>(), limit: months::<N>(), worth_usd: &self.worth_usd };
         let mut k = 0;
         while k < HORIZON {
-            let (growth, decay) = (N::restore(self.growth[k]), N::restore(self.decay[k]));
-            let worth_usd = N::restore(self.worth_usd[k]);
-            let wanted = units_per_year * growth;
-            let demand = wanted.min(self.cap_units_per_year) * decay;
-            let bought = self.addressable_share * demand;
-            let free = wanted.le(self.cap_units_per_year) & bought.le(self.peak_units_per_year);
-            let rise = self.addressable_share * (growth * decay) * worth_usd;
-            value = value + bought.min(self.peak_units_per_year) * worth_usd;
-            slope = slope + N::select(free, rise, N::zero());
+            let decay = N::restore(self.decay[k]);
+            steps.bought[k] = (self.addressable_share * (N::restore(self.growth[k]) * decay)).save();
+            // No demand is left of an infinite cap where all of it has faded: the peak, not comparable, stands.
+            let limit = self.peak_units_per_year.min(self.addressable_share * (self.cap_units_per_year * decay));
+            steps.limit[k] = limit.save();
             k += 1;
         }
-        (value, slope)
+        steps
     }
 
     /// Today's demand at which the value is `target_usd`; infinite where it stays below at `most_units_per_year`.
@@ -176,8 +197,9 @@ impl<N: Number> Volume<N> {
     pub fn units_worth(&self, target_usd: N, most_units_per_year: f64) -> N {
         const LEAST: f64 = 1e-17;
         let (least, most) = (N::of(LEAST), N::of(most_units_per_year));
-        let reached = self.value_usd(most);
-        let (_, slope) = self.value_and_slope_usd(least);
+        let steps = self.steps();
+        let (reached, _) = steps.value_and_slope_usd(most);
+        let (_, slope) = steps.value_and_slope_usd(least);
         let without_limits = target_usd / N::select(N::zero().lt(slope), slope, N::one());
         let crosses = N::zero().lt(target_usd) & target_usd.le(reached);
         let root = root_between(
@@ -187,11 +209,11 @@ impl<N: Number> Volume<N> {
             |low, high| (low * high).sqrt(),
             #[inline(always)]
             |units| {
-                let (value, slope) = self.value_and_slope_usd(units);
+                let (value, slope) = steps.value_and_slope_usd(units);
                 (value - target_usd, slope)
             },
         );
-        let (value, slope) = self.value_and_slope_usd(root);
+        let (value, slope) = steps.value_and_slope_usd(root);
         let slope = slope.constant();
         let steps = N::zero().lt(slope);
         let newton = root - (value - target_usd) / N::select(steps, slope, N::one());

@@ -40,6 +40,8 @@ pub trait Number:
     type Slot: Copy;
     /// Rows in one number.
     const ROWS: usize;
+    /// Whether more than a value is carried along, such as a derivative.
+    const CARRIES: bool = false;
 
     fn of(x: f64) -> Self;
     fn lt(self, other: Self) -> Self::Mask;
@@ -74,6 +76,11 @@ pub trait Number:
     fn restore(slot: Self::Slot) -> Self;
     /// Each row's value as a position in a table, cut at 0.
     fn positions(self) -> Positions;
+    /// The same, quicker to make and slower to move: for positions that are used once.
+    #[inline(always)]
+    fn positions_once(self) -> Positions {
+        self.positions()
+    }
     /// Copies one row's number from one place in memory to another.
     fn copy_row(to: &mut Self::Slot, from: &Self::Slot, row: usize);
     /// Adds it to what is there.
@@ -92,6 +99,24 @@ pub trait Number:
             }
         }
         Self::restore(slot)
+    }
+
+    /// Copies a table, each row's entries moved on by its position, over what they come to lie on.
+    #[inline(always)]
+    fn delay(table: &[Self::Slot], positions: &Positions, to: &mut [Self::Slot]) {
+        let mut row = 0;
+        while row < Self::ROWS {
+            let by = positions.rows[row].min(to.len());
+            let to = &mut to[by..];
+            let count = to.len().min(table.len());
+            let (table, to) = (&table[..count], &mut to[..count]);
+            let mut k = 0;
+            while k < count {
+                Self::copy_row(&mut to[k], &table[k], row);
+                k += 1;
+            }
+            row += 1;
+        }
     }
 
     /// Adds to each row's own entry of a table, `moved` from its position; to the last one beyond its end.
@@ -418,6 +443,24 @@ impl<S: Simd> Number for Pack<S> {
         }
         positions
     }
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "32 bits")]
+    fn positions_once(self) -> Positions {
+        /// From here on a number's lowest bits are its whole part.
+        const WHOLE: f64 = (1_u64 << 52) as f64;
+        const MOST: u32 = u32::MAX;
+        let whole = Self::zero().max(self).min(Self::of(f64::from(MOST))).floor();
+        let mut bits = [0_u64; LANES];
+        ((whole + WHOLE).bits() & u64::from(MOST)).store_slice(&mut bits);
+        let mut positions = Positions::all(0);
+        let mut row = 0;
+        while row < LANES {
+            positions.rows[row] = bits[row] as usize;
+            row += 1;
+        }
+        positions.same = Self::all(whole.eq(Self::of(bits[0] as f64)));
+        positions
+    }
     /// Row by row into a register: by way of memory the processor would wait for the last row's store.
     #[inline(always)]
     fn pick(table: &[[f64; LANES]], positions: &Positions, moved: impl Fn(usize) -> usize) -> Self {
@@ -527,6 +570,7 @@ impl<N: Number> Number for Dual<N> {
     type Mask = N::Mask;
     type Slot = (N::Slot, N::Slot);
     const ROWS: usize = N::ROWS;
+    const CARRIES: bool = true;
     #[inline(always)]
     fn of(x: f64) -> Self {
         Dual { value: N::of(x), derivative: N::zero() }
@@ -609,6 +653,10 @@ impl<N: Number> Number for Dual<N> {
         self.value.positions()
     }
     #[inline(always)]
+    fn positions_once(self) -> Positions {
+        self.value.positions_once()
+    }
+    #[inline(always)]
     fn copy_row(to: &mut Self::Slot, from: &Self::Slot, row: usize) {
         N::copy_row(&mut to.0, &from.0, row);
         N::copy_row(&mut to.1, &from.1, row);
@@ -672,6 +720,7 @@ impl Number for Needs {
     type Mask = Needs;
     type Slot = Needs;
     const ROWS: usize = 1;
+    const CARRIES: bool = true;
     fn of(_: f64) -> Needs {
         Needs::NOTHING
     }
@@ -740,5 +789,8 @@ impl Number for Needs {
     }
     fn pick(table: &[Needs], _: &Positions, _: impl Fn(usize) -> usize) -> Needs {
         table.iter().fold(Needs::NOTHING, |all, slot| all | *slot)
+    }
+    fn delay(table: &[Needs], _: &Positions, to: &mut [Needs]) {
+        to.fill(table.iter().fold(Needs::NOTHING, |all, slot| all | *slot));
     }
 }

@@ -10,21 +10,41 @@
 use crate::market::HORIZON;
 use crate::number::{Number, Positions};
 use std::mem::MaybeUninit;
+use std::ops::{Deref, DerefMut};
 
 /// Months, their end, and one entry of zeros for everything beyond.
 const ENTRIES: usize = HORIZON + 2;
 
 /// A table over months. It stays where it was made, and what is made of it borrows it: to move it costs as much as to fill it.
-pub type Months<N> = [<N as Number>::Slot; ENTRIES];
+/// A number in it lies in one line of the cache: across two every read would be two.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub struct Months<N: Number>([N::Slot; ENTRIES]);
+
+impl<N: Number> Deref for Months<N> {
+    type Target = [N::Slot];
+    #[inline(always)]
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<N: Number> DerefMut for Months<N> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
 
 /// A table of zeros.
 #[inline(always)]
 pub fn months<N: Number>() -> Months<N> {
-    [N::zero().save(); ENTRIES]
+    Months([N::zero().save(); ENTRIES])
 }
 
 /// S within one month: value, slope, curvature / 2, and the two bends.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 pub struct Piece<S> {
     value: S,
     slope: S,
@@ -159,15 +179,27 @@ impl<'a, N: Number> Saving<'a, N> {
         Saving { service, straight, first, pieces }
     }
 
+    #[inline(always)]
+    fn piece(&self, month: usize) -> &Piece<N::Slot> {
+        assert!(self.first <= month && month < HORIZON, "a launch before the first");
+        // SAFETY: `new` has written all from `first` to the horizon.
+        unsafe { self.pieces[month].assume_init_ref() }
+    }
+    /// S at the beginning of `month`.
+    ///
+    /// # Panics
+    /// As for `at`.
+    #[inline(always)]
+    pub fn at_beginning(&self, month: usize) -> N {
+        N::restore(self.piece(month).value)
+    }
     /// S at `offset` (0 to 1) of `month`.
     ///
     /// # Panics
     /// Before the first launch that S was made for, and beyond the horizon.
     #[inline(always)]
     pub fn at(&self, month: usize, offset: N) -> N {
-        assert!(self.first <= month && month < HORIZON, "a launch before the first");
-        // SAFETY: `new` has written all from `first` to the horizon.
-        let piece = unsafe { self.pieces[month].assume_init_ref() };
+        let piece = self.piece(month);
         let straight = N::restore(piece.value) + offset * (N::restore(piece.slope) + offset * N::restore(piece.curve));
         if self.straight {
             return straight;
@@ -180,7 +212,6 @@ impl<'a, N: Number> Saving<'a, N> {
 /// Launches gathered by month: enough of them to know the expected share of capacity in service in every month.
 pub struct Launches<N: Number> {
     service: Service<N>,
-    /// One entry ahead of the months, of zeros: launches before month 0.
     mass: Months<N>,
     first: Months<N>,
     second: Months<N>,
@@ -204,18 +235,17 @@ impl<N: Number> Launches<N> {
     #[inline(always)]
     pub fn add(&mut self, month: usize, offset: N, mass: N) {
         let (past_ramp, past_life) = self.service.past(offset);
-        let k = month + 1;
-        self.mass[k] = (N::restore(self.mass[k]) + mass).save();
-        self.first[k] = (N::restore(self.first[k]) + mass * offset).save();
-        self.second[k] = (N::restore(self.second[k]) + mass * offset * offset).save();
-        self.past_ramp[k] = (N::restore(self.past_ramp[k]) + mass * past_ramp * past_ramp).save();
-        self.past_life[k] = (N::restore(self.past_life[k]) + mass * past_life).save();
+        self.mass[month] = (N::restore(self.mass[month]) + mass).save();
+        self.first[month] = (N::restore(self.first[month]) + mass * offset).save();
+        self.second[month] = (N::restore(self.second[month]) + mass * offset * offset).save();
+        self.past_ramp[month] = (N::restore(self.past_ramp[month]) + mass * past_ramp * past_ramp).save();
+        self.past_life[month] = (N::restore(self.past_life[month]) + mass * past_life).save();
     }
 
     /// Chance of a launch in `month`.
     #[inline(always)]
     pub fn mass(&self, month: usize) -> N {
-        N::restore(self.mass[month + 1])
+        N::restore(self.mass[month])
     }
 
     /// Expected share of the chips that are out, ramped and not yet retired, month by month: the mean saving is its
@@ -224,70 +254,48 @@ impl<N: Number> Launches<N> {
     pub fn in_service(&self) -> Months<N> {
         let service = self.service;
         let (r, l) = (service.ramp_rest, service.life_rest);
-        let mut shares = months::<N>();
-        let (mut once_sum, mut twice_sum) = (N::zero(), N::zero());
+        // What a launch does to the shares when its ramp ends, and when its life does, by the month of launch.
+        let mut ramped = months::<N>();
+        let mut retired = months::<N>();
+        let (mut masses, mut ramps) = (N::zero(), N::zero());
         let (mut bent_ramp_before, mut bent_life_before) = (N::zero(), N::zero());
         let mut k = 0;
         while k < HORIZON {
-            let (m0, m1, m2) =
-                (N::restore(self.mass[k + 1]), N::restore(self.first[k + 1]), N::restore(self.second[k + 1]));
-            // Launches whose ramp, or life, ends in this month or in the one before; entry 0 is before the decision.
-            let r0 = N::pick(
-                &self.mass,
-                &service.ramp_whole,
-                #[inline(always)]
-                |whole| (k + 1).saturating_sub(whole),
-            );
-            let r1 = N::pick(
-                &self.first,
-                &service.ramp_whole,
-                #[inline(always)]
-                |whole| (k + 1).saturating_sub(whole),
-            );
-            let r2 = N::pick(
-                &self.second,
-                &service.ramp_whole,
-                #[inline(always)]
-                |whole| (k + 1).saturating_sub(whole),
-            );
-            let l0 = N::pick(
-                &self.mass,
-                &service.life_whole,
-                #[inline(always)]
-                |whole| (k + 1).saturating_sub(whole),
-            );
-            let l1 = N::pick(
-                &self.first,
-                &service.life_whole,
-                #[inline(always)]
-                |whole| (k + 1).saturating_sub(whole),
-            );
-            let bent_ramp = N::pick(
-                &self.past_ramp,
-                &service.ramp_whole,
-                #[inline(always)]
-                |whole| (k + 1).saturating_sub(whole),
-            );
-            let bent_life = N::pick(
-                &self.past_life,
-                &service.life_whole,
-                #[inline(always)]
-                |whole| (k + 1).saturating_sub(whole),
-            );
-            let ramp_bend = bent_ramp - bent_ramp_before;
-            let life_bend = bent_life_before - bent_life;
+            let (m0, m1, m2) = (N::restore(self.mass[k]), N::restore(self.first[k]), N::restore(self.second[k]));
+            let (bent_ramp, bent_life) = (N::restore(self.past_ramp[k]), N::restore(self.past_life[k]));
+            masses = masses + m0;
+            ramps = ramps + (r * m0 + m1);
+            let by_flow = r * r * m0 + r * m1 * 2.0 + m2 - (bent_ramp - bent_ramp_before);
+            ramped[k] = (ramps - by_flow * 0.5).save();
+            retired[k] = (l * m0 + m1 + (bent_life_before - bent_life) - masses).save();
             (bent_ramp_before, bent_life_before) = (bent_ramp, bent_life);
+            k += 1;
+        }
+        // The same in the months in which they end.
+        let mut ramped_mass = months::<N>();
+        N::delay(&self.mass[..HORIZON], &service.ramp_whole, &mut ramped_mass[..HORIZON]);
+        let mut ramp_ends = months::<N>();
+        N::delay(&ramped[..HORIZON], &service.ramp_whole, &mut ramp_ends[..HORIZON]);
+        let mut life_ends = months::<N>();
+        N::delay(&retired[..HORIZON], &service.life_whole, &mut life_ends[..HORIZON]);
 
-            let by_twice = service.by_ramp * (m0 - r0);
-            let by_once = service.by_ramp * (r * r0 + r1 - m1) + service.at_once * m0 - service.at_end * l0;
-            let by_flow = service.by_ramp * (m2 - r * r * r0 - r * r1 * 2.0 - r2) * 0.5 - service.at_once * m1
-                + service.at_end * (l * l0 + l1)
-                + service.by_ramp * ramp_bend * 0.5
-                + service.at_end * life_bend;
-            // Each A holds the flows from its month on, each B the A's of its own and later months, the first by half.
-            once_sum = once_sum + by_once + twice_sum + by_twice * 0.5;
-            twice_sum = twice_sum + by_twice;
-            shares[k] = (once_sum + by_flow).save();
+        let mut shares = months::<N>();
+        let (mut masses, mut firsts) = (N::zero(), N::zero());
+        // Launches whose ramp runs, and how long those before them have run.
+        let (mut ramping, mut run) = (N::zero(), N::zero());
+        let mut k = 0;
+        while k < HORIZON {
+            let (m0, m1, m2) = (N::restore(self.mass[k]), N::restore(self.first[k]), N::restore(self.second[k]));
+            masses = masses + m0;
+            firsts = firsts + m1;
+            let begin = m0 - N::restore(ramped_mass[k]);
+            run = run + ramping + begin * 0.5;
+            ramping = ramping + begin;
+            let by_ramp = run + (N::restore(ramp_ends[k]) - (firsts - m2 * 0.5));
+            shares[k] = (service.by_ramp * by_ramp
+                + service.at_once * (masses - m1)
+                + service.at_end * N::restore(life_ends[k]))
+            .save();
             k += 1;
         }
         shares
@@ -300,7 +308,7 @@ mod tests {
 
     /// A flow of 1 a month through the horizon.
     fn steady() -> Months<f64> {
-        std::array::from_fn(|k| if k < HORIZON { 1.0 } else { 0.0 })
+        Months(std::array::from_fn(|k| if k < HORIZON { 1.0 } else { 0.0 }))
     }
 
     #[test]
@@ -315,16 +323,17 @@ mod tests {
 
     #[test]
     fn shares_in_service_are_the_transpose_of_the_saving() {
-        let flow: Months<f64> = std::array::from_fn(|k| {
+        let flow: Months<f64> = Months(std::array::from_fn(|k| {
             if k < HORIZON { 1.0 + f64::from(u8::try_from(k * k % 37).expect("small")) } else { 0.0 }
-        });
+        }));
         for (ramp, life) in [(0.0, 24.5), (6.3, 30.7), (12.0, 36.0), (40.2, 10.1)] {
             let mut pieces = pieces::<f64>();
             let saving = Saving::new(&mut pieces, &flow, 0, ramp, life);
             for (month, offset) in [(0, 0.0), (5, 0.4), (60, 0.9), (117, 0.2)] {
                 let mut launches = Launches::new(ramp, life);
                 launches.add(month, offset, 1.0);
-                let by_share: f64 = launches.in_service().iter().zip(&flow).map(|(share, flow)| share * flow).sum();
+                let by_share: f64 =
+                    launches.in_service().iter().zip(flow.iter()).map(|(share, flow)| share * flow).sum();
                 let direct = saving.at(month, offset);
                 assert!((by_share - direct).abs() < 1e-9, "{ramp} {life} {month}: {by_share}, {direct}"); // sums up to 1e5
             }
