@@ -94,6 +94,26 @@ impl<N: Number> Shape<N> {
         }
         (sum, next)
     }
+    /// P(G > x) by Erlang's sum, and its last two terms: the density at x is the last one over θ.
+    #[inline(always)]
+    #[expect(clippy::cast_precision_loss, reason = "0 to 100")]
+    fn survival_and_last(&self, z: N, e_minus_z: N) -> (N, [N; 2]) {
+        let mut term = e_minus_z;
+        let (mut sum, mut last) = (N::zero(), [N::zero(); 2]);
+        let mut i = 0;
+        while i < self.largest {
+            if self.same {
+                (sum, last) = (sum + term, [last[1], term]);
+            } else {
+                let counts = N::of(i as f64).lt(self.rows);
+                sum = sum + N::select(counts, term, N::zero());
+                last = [N::select(counts, last[1], last[0]), N::select(counts, term, last[1])];
+            }
+            i += 1;
+            term = term * (z * INVERSE[i]);
+        }
+        (sum, last)
+    }
 }
 
 impl<N: Number> LaunchLaw<N> {
@@ -113,14 +133,6 @@ impl<N: Number> LaunchLaw<N> {
         let z = (x.positive_part() * self.per_month()).min(N::of(FARTHEST));
         let (survival, _) = Shape::new(self.shape()).survival_and_next(z, (-z).exp());
         N::select(x.lt(N::zero()), N::one(), survival)
-    }
-    /// Density of the overrun a month at x > 0: of shape s, s / x of Erlang's next term.
-    #[inline(always)]
-    pub fn overrun_density(&self, x: N) -> N {
-        let later = N::zero().lt(x);
-        let z = (x.positive_part() * self.per_month()).min(N::of(FARTHEST));
-        let (_, next) = Shape::new(self.shape()).survival_and_next(z, (-z).exp());
-        N::select(later, next * self.shape() / N::select(later, x, N::one()), N::zero())
     }
     #[inline(always)]
     pub fn respins_mean(&self) -> N {
@@ -216,6 +228,13 @@ impl<N: Number> Overrun<N> {
     pub fn new(law: &LaunchLaw<N>) -> Self {
         let per_month = law.per_month();
         Overrun { shape: Shape::new(law.shape()), per_month, over_a_month: (-per_month.min(N::of(FARTHEST))).exp() }
+    }
+    /// P(G > x) at x ≥ 0, the density there a month, and its slope; without an overrun all are 0.
+    #[inline(always)]
+    pub fn survival_and_density(&self, x: N) -> [N; 3] {
+        let z = (x * self.per_month).min(N::of(FARTHEST));
+        let (survival, [before_last, last]) = self.shape.survival_and_last(z, (-z).exp());
+        [survival, last * self.per_month, (before_last - last) * self.per_month * self.per_month]
     }
 }
 

@@ -19,6 +19,7 @@ pub mod models;
 pub mod normal;
 pub mod number;
 pub mod occupancy;
+pub mod outcomes;
 pub mod own_flow;
 pub mod plan;
 #[cfg(feature = "python")]

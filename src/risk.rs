@@ -8,7 +8,8 @@ use crate::finance::{WithinMonth, flow_series, present_value_of_flow};
 use crate::launch::{Branch, Cell, Edges, LaunchLaw, Overrun};
 use crate::market::{HORIZON, HORIZON_MONTHS};
 use crate::number::Number;
-use crate::saving::{Months, Saving, months};
+use crate::outcomes::Outcomes;
+use crate::saving::{Launches, Months, Saving, months};
 
 /// Payments of the programme and their dates.
 #[derive(Clone, Copy)]
@@ -254,22 +255,17 @@ impl<N: Number> Programme<'_, N> {
         branch.launched(beginning + offset, self.discounts.at(month, offset))
     }
 
-    /// Saving and cost of one cell with everything `delay` whole months later.
+    /// Mean saving, mean cost and, where `spread`, the standard deviation of their difference; and the mean cost with every
+    /// launch a month later. Every launch to `launches`, without which there is no cost of a delay, every outcome to `outcomes`.
     #[inline(always)]
-    fn outcome(&self, cell: &Cell<N>, branch: &BranchPayments<N>, delay: usize) -> (N, N) {
-        let month = cell.month + delay;
-        if month >= HORIZON {
-            return (N::zero(), branch.never_usd);
-        }
-        #[expect(clippy::cast_precision_loss, reason = "0 or 1")]
-        let beginning = cell.beginning + delay as f64;
-        (self.saving.at(month, cell.offset), self.cost(branch, month, beginning, cell.offset))
-    }
-
-    /// Mean saving, mean cost and standard deviation of their difference, with every launch `delay` months later.
-    #[inline(always)]
-    pub fn expected(&self, delay: usize, spread: bool, mut each_launch: impl FnMut(&Cell<N>)) -> Expected<N> {
+    pub fn expected(
+        &self,
+        spread: bool,
+        mut launches: Option<&mut Launches<N>>,
+        mut outcomes: Option<&mut Outcomes<N>>,
+    ) -> (Expected<N>, N) {
         let mut sums = Sums::new(spread);
+        let mut later_cost = N::zero();
         let overrun = Overrun::new(&self.law);
         let mut tables = [months::<N>(); 2];
         let mut edges = Edges::new(&self.law, &mut tables);
@@ -279,279 +275,47 @@ impl<N: Number> Programme<'_, N> {
                 edges.fill(&overrun, branch);
                 sums.branch(branch.probability);
                 let mut cells = edges.cells();
-                while let Some(cell) = cells.next() {
-                    let (s, c) = self.outcome(&cell, &payments, delay);
-                    each_launch(&cell);
-                    sums.add(cell.mass, s, c);
+                // Two loops: with both the processor's registers are short.
+                if let Some(launches) = &mut launches {
+                    while let Some(Cell { month, beginning, mass, offset }) = cells.next() {
+                        let within = self.discounts.within.at(offset);
+                        let cost = payments.launched(beginning + offset, self.discounts.month(month) * within);
+                        sums.add(mass, self.saving.at(month, offset), cost);
+                        launches.add(month, offset, mass);
+                        let next = month + 1;
+                        let cost = if next == HORIZON {
+                            payments.never_usd
+                        } else {
+                            payments.launched(beginning + 1.0 + offset, self.discounts.month(next) * within)
+                        };
+                        later_cost = later_cost + mass * cost;
+                    }
+                } else {
+                    while let Some(Cell { month, beginning, mass, offset }) = cells.next() {
+                        let cost = self.cost(&payments, month, beginning, offset);
+                        sums.add(mass, self.saving.at(month, offset), cost);
+                    }
                 }
                 sums.add(edges.beyond(), N::zero(), payments.never_usd);
+                later_cost = later_cost + edges.beyond() * payments.never_usd;
+                if let Some(outcomes) = &mut outcomes {
+                    outcomes.add(
+                        &branch,
+                        &edges,
+                        -payments.never_usd,
+                        #[inline(always)]
+                        |month, beginning| {
+                            let cost = payments.launched(beginning, self.discounts.month(month));
+                            self.saving.at_beginning(month) - cost
+                        },
+                        #[inline(always)]
+                        |month, beginning, offset| {
+                            self.saving.at(month, offset) - self.cost(&payments, month, beginning, offset)
+                        },
+                    );
+                }
             },
         );
-        sums.expected()
+        (sums.expected(), later_cost)
     }
-
-    /// Every cell with the values at its two ends, and every branch's launches beyond the horizon as a cell without width.
-    #[inline(always)]
-    fn outcomes(&self) -> Vec<Outcome<N>> {
-        let overrun = Overrun::new(&self.law);
-        let mut tables = [months::<N>(); 2];
-        let mut edges = Edges::new(&self.law, &mut tables);
-        let mut outcomes = Vec::with_capacity(8 * HORIZON);
-        self.each_branch(
-            #[inline(always)]
-            |branch, payments| {
-                let never = -payments.never_usd;
-                edges.fill(&overrun, branch);
-                let mut at_beginning = never;
-                // Whether the branch began on all rows before this month.
-                let mut running = false;
-                let mut cells = edges.cells();
-                while let Some(Cell { month, beginning, mass, .. }) = cells.next() {
-                    let since_start = beginning - branch.months;
-                    let (start, before) = if running {
-                        (N::zero(), at_beginning)
-                    } else {
-                        let start = (-since_start).positive_part().min(N::one());
-                        let began = N::zero().lt(since_start);
-                        running = N::all(N::zero().le(since_start));
-                        (start, N::select(began, at_beginning, self.value(&payments, month, beginning, start)))
-                    };
-                    at_beginning =
-                        if month + 1 == HORIZON { never } else { self.value(&payments, month, beginning, N::one()) };
-                    outcomes.push(Outcome {
-                        mass: whole_quanta(mass).save(),
-                        before: before.save(),
-                        after: at_beginning.save(),
-                        from: (since_start + start).save(),
-                        to: (since_start + 1.0).save(),
-                        survival_before: edges.survival(month).save(),
-                        survival_after: edges.survival(month + 1).save(),
-                    });
-                }
-                let (zero, never) = (N::zero().save(), never.save());
-                outcomes.push(Outcome {
-                    mass: whole_quanta(edges.beyond()).save(),
-                    before: never,
-                    after: never,
-                    from: zero,
-                    to: zero,
-                    survival_before: zero,
-                    survival_after: zero,
-                });
-            },
-        );
-        outcomes
-    }
-
-    #[inline(always)]
-    fn value(&self, payments: &BranchPayments<N>, month: usize, beginning: N, offset: N) -> N {
-        self.saving.at(month, offset) - self.cost(payments, month, beginning, offset)
-    }
-
-    /// The chance that the NPV of an outcome is above `level`: within a cell NPV is taken as linear and the launch law as it is.
-    #[inline(always)]
-    fn chance_above(&self, outcome: &Outcome<N>, level: N) -> N {
-        let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
-        let starts_above = N::select(level.lt(before), N::one(), N::zero());
-        let ends_above = N::select(level.lt(after), N::one(), N::zero());
-        let mass = N::restore(outcome.mass);
-        let whole = mass * starts_above;
-        if N::shortcut(starts_above.eq(ends_above)) {
-            return whole;
-        }
-        let (from, to) = (N::restore(outcome.from), N::restore(outcome.to));
-        let rise = after - before;
-        let flat = rise.eq(N::zero());
-        let way = (level - before) / N::select(flat, N::one(), rise);
-        let overrun = from + (to - from) * way;
-        let survival = N::restore(outcome.survival_before);
-        let width = survival - N::restore(outcome.survival_after);
-        let some = N::zero().lt(width);
-        let gone = (survival - self.law.overrun_survival(overrun)) / N::select(some, width, N::one());
-        let gone = gone.positive_part().min(N::one());
-        let part = whole_quanta(mass * N::select(N::zero().lt(starts_above), gone, -gone + 1.0));
-        // Without an overrun all mass of a branch is at its start.
-        let certain = self.law.overrun_shape.eq(N::zero()) | self.law.overrun_months.le(N::zero());
-        N::select(starts_above.eq(ends_above) | certain, whole, part)
-    }
-
-    /// P(NPV > level).
-    #[inline(always)]
-    fn probability_above(&self, outcomes: &[Outcome<N>], level: N) -> N {
-        let mut probability = N::zero();
-        let mut k = 0;
-        while k < outcomes.len() {
-            probability = probability + self.chance_above(&outcomes[k], level);
-            k += 1;
-        }
-        probability
-    }
-
-    /// The least and the greatest outcome that has a chance.
-    #[inline(always)]
-    fn range(outcomes: &[Outcome<N>]) -> (N, N) {
-        let (mut low, mut high) = (N::of(f64::INFINITY), N::of(f64::NEG_INFINITY));
-        let mut k = 0;
-        while k < outcomes.len() {
-            let outcome = &outcomes[k];
-            let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
-            let possible = N::zero().lt(N::restore(outcome.mass));
-            low = N::select(possible, low.min(before).min(after), low);
-            high = N::select(possible, high.max(before).max(after), high);
-            k += 1;
-        }
-        (low, high)
-    }
-
-    /// A number with the derivative of a quantile between `below` and `level`. Outcomes there that have a chance of their own
-    /// carry it with them; else it moves as P(NPV > level), `above`, does over the density.
-    #[inline(always)]
-    fn carried(&self, outcomes: &[Outcome<N>], above: N, below: N, level: N) -> N {
-        let (mut density, mut mass, mut value) = (N::zero(), N::zero(), N::zero());
-        let certain = self.law.overrun_shape.eq(N::zero()) | self.law.overrun_months.le(N::zero());
-        let mut k = 0;
-        while k < outcomes.len() {
-            let outcome = &outcomes[k];
-            let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
-            let starts = below.le(before) & before.le(level);
-            let ends = below.le(after) & after.le(level);
-            let here = N::select(starts & (ends | certain), N::restore(outcome.mass), N::zero());
-            mass = mass + here;
-            value = value + here * before;
-
-            let (least, greatest) = (before.min(after), before.max(after));
-            if !N::shortcut(level.lt(least) | greatest.le(level)) {
-                let crossed = least.le(level) & level.lt(greatest);
-                let (from, to) = (N::restore(outcome.from), N::restore(outcome.to));
-                let rise = N::select(crossed, after - before, N::one());
-                let overrun = from + (to - from) * ((level - before) / rise);
-                let width = N::restore(outcome.survival_before) - N::restore(outcome.survival_after);
-                let some = crossed & N::zero().lt(width);
-                let per_month = N::restore(outcome.mass) / N::select(some, width, N::one());
-                let dense = per_month * self.law.overrun_density(overrun) * (to - from) / rise.abs();
-                density = density + N::select(some, dense, N::zero());
-            }
-            k += 1;
-        }
-        let smooth = N::of(f64::MIN_POSITIVE).lt(density);
-        let moved = above / N::select(smooth, density.constant(), N::one());
-        let stands = N::zero().lt(mass);
-        N::select(stands, value / N::select(stands, mass, N::one()), N::select(smooth, moved, N::zero()))
-    }
-
-    /// The smallest y with P(NPV <= y) >= share, and its derivative, see `carried`.
-    ///
-    /// The bracket shrinks by regula falsi, drawn towards the middle and never further from it than bisection would allow
-    /// (ITP: Oliveira and Takahashi, ACM Transactions on Mathematical Software 47 (2020) 5): about ten steps where the law is
-    /// smooth, two more than bisection where it jumps. Outcomes that all rows' brackets have left behind are not looked at again.
-    #[inline(always)]
-    fn quantile(&self, outcomes: &[Outcome<N>], [least, greatest]: [N; 2], share: f64) -> N {
-        /// The range shrinks to its last digit.
-        const HALVINGS: u32 = 50;
-        const LAST_DIGIT: f64 = 1.0 / (1_u64 << HALVINGS) as f64;
-        /// The last one is for rounding; a bracket without a number inside shrinks no further.
-        const MOST_STEPS: u32 = HALVINGS + 2;
-        /// Room for the rounding of a sum of masses that should reach the share exactly.
-        const SLACK: f64 = 1e-13;
-        /// How strongly a step is drawn towards the middle, relative to the first bracket.
-        const DRAW: f64 = 0.2;
-        let excess = -(1.0 - share + SLACK);
-        let range = greatest - least;
-        let some = N::zero().lt(range);
-        let draw = N::of(DRAW) / N::select(some, range, N::one());
-        let narrow = range * LAST_DIGIT;
-        let (mut low, mut high) = (least, greatest);
-        let (mut at_low, mut at_high) = (N::of(1.0 + excess), N::of(excess));
-        let mut active: Vec<usize> = (0..outcomes.len()).collect();
-        let mut settled = N::zero();
-        let mut room = range;
-        let mut step = 0;
-        while step < MOST_STEPS && !N::all((high - low).le(narrow)) {
-            step += 1;
-            let width = high - low;
-            let done = width.le(narrow);
-            let middle = (low + high) * 0.5;
-            // Regula falsi, then towards the middle, then no further from it than leaves bisection's number of steps.
-            let falls = at_low - at_high;
-            let guess = low + width * (at_low / N::select(N::zero().lt(falls), falls, N::one()));
-            let away = middle - guess;
-            let pull = (draw * width * width).min(away.abs());
-            let guess = guess + N::select(away.lt(N::zero()), -pull, pull);
-            let reach = (room - width * 0.5).positive_part();
-            let guess = guess.max(middle - reach).min(middle + reach);
-            room = room * 0.5;
-
-            let at = N::select(low.lt(guess) & guess.lt(high), guess, middle);
-            let mut above = settled;
-            let mut kept = 0;
-            let mut k = 0;
-            while k < active.len() {
-                above = above + self.chance_above(&outcomes[active[k]], at).constant();
-                k += 1;
-            }
-            let value = above + excess;
-            let enough = value.le(N::zero());
-            let (to_low, to_high) = (N::select(enough, low, at), N::select(enough, at, high));
-            let (to_at_low, to_at_high) = (N::select(enough, at_low, value), N::select(enough, value, at_high));
-            low = N::select(done, low, to_low);
-            high = N::select(done, high, to_high);
-            at_low = N::select(done, at_low, to_at_low);
-            at_high = N::select(done, at_high, to_at_high);
-
-            k = 0;
-            while k < active.len() {
-                let outcome = &outcomes[active[k]];
-                let (before, after) = (N::restore(outcome.before), N::restore(outcome.after));
-                let over = high.lt(before.min(after));
-                let left = over | before.max(after).le(low);
-                if N::shortcut(left) {
-                    settled = settled + N::select(over, N::restore(outcome.mass).constant(), N::zero());
-                } else {
-                    active[kept] = active[k];
-                    kept += 1;
-                }
-                k += 1;
-            }
-            active.truncate(kept);
-        }
-        let above = self.probability_above(outcomes, high);
-        let carried = self.carried(outcomes, above, low, high);
-        high + (carried - carried.constant())
-    }
-
-    /// P(NPV > level), and for each of up to three shares the smallest y with P(NPV <= y) >= share.
-    #[inline(always)]
-    pub fn probability_and_quantiles(&self, level: N, shares: &[f64]) -> (N, [N; 3]) {
-        let outcomes = self.outcomes();
-        let probability = self.probability_above(&outcomes, level);
-        let mut found = [level; 3];
-        if !shares.is_empty() {
-            let (least, greatest) = Self::range(&outcomes);
-            let range = [least.constant(), greatest.constant()];
-            let mut k = 0;
-            while k < shares.len() {
-                found[k] = self.quantile(&outcomes, range, shares[k]);
-                k += 1;
-            }
-        }
-        (probability, found)
-    }
-}
-
-/// A chance rounded to a multiple of 2⁻⁵²: sums of such are exact, so that their order does not matter.
-#[inline(always)]
-fn whole_quanta<N: Number>(chance: N) -> N {
-    (chance + 1.0) - 1.0
-}
-
-/// Launches of one branch in one month, and the net present value at the two ends.
-struct Outcome<N: Number> {
-    mass: N::Slot,
-    before: N::Slot,
-    after: N::Slot,
-    /// Months of overrun at the two ends, and the chance of more.
-    from: N::Slot,
-    to: N::Slot,
-    survival_before: N::Slot,
-    survival_after: N::Slot,
 }

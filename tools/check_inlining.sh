@@ -12,7 +12,7 @@
 set -eu
 library=$1
 crate=${2:-tapeout}
-equations='(math|number|finance|flop|gemm|lattice|layer|market|micro_batch|occupancy|own_flow|launch|risk|root|saving|scaling_law|serving|spending|transformer|vintage|wafer|defects|models(::[a-z_]+)*)'
+equations='(math|number|finance|flop|gemm|lattice|layer|market|micro_batch|occupancy|outcomes|own_flow|launch|risk|root|saving|scaling_law|serving|spending|transformer|vintage|wafer|defects|models(::[a-z_]+)*)'
 
 symbols=$(nm -C "$library")
 if ! printf '%s\n' "$symbols" | grep -Eq '::vectorize::vectorize_|vectorize_neon|fearless_simd'; then

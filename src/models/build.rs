@@ -4,7 +4,7 @@
 //!     live(t) = residual + (1 - residual) e^(-η (x - freeze)⁺/12)
 //!     month's flow          v = min(addressable · D, peak) / 12 · u · live · (1+r)^-t         (mid-month)
 //!     saving given launch   S(x), `saving.rs`;  cost given respins n and launch: dated payments, discounted
-//!     NPV = S - NRE over the cells of the launch law, `launch.rs`, `risk.rs`
+//!     NPV = S - NRE over the cells of the launch law, `launch.rs`, `risk.rs`; its law, `outcomes.rs`
 //!
 //! Everything is a present value at the decision, over 120 months. Mean, spread, chance of a gain and quantiles are over
 //! schedule risk alone: obsolescence is a gradual loss of eligible work, in the mean, and what else is uncertain belongs in
@@ -15,6 +15,7 @@ use crate::finance::MONTHS_PER_YEAR;
 use crate::launch::{LaunchLaw, month_of_first};
 use crate::market::{HORIZON, Market, Path, Volume};
 use crate::number::Number;
+use crate::outcomes::{Outcomes, SHARES};
 use crate::own_flow::{OwnFlow, OwnUnits};
 use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
 use crate::root::root_between;
@@ -27,7 +28,7 @@ choices!(
 );
 
 /// Shares of launches below which the three quantiles lie.
-const QUANTILES: [f64; 3] = [0.05, 0.5, 0.95];
+const QUANTILES: [f64; SHARES] = [0.05, 0.5, 0.95];
 /// No volume is looked for beyond this many units a year.
 const MOST_UNITS_PER_YEAR: f64 = 1e15;
 /// Parity of prices is looked for within a century.
@@ -227,12 +228,6 @@ model! {
         let mut pieces = saving::pieces::<N>();
         let first = month_of_first(x.programme_planned_months);
         let saved = Saving::new(&mut pieces, &flow_usd, first, x.build_ramp_months, x.build_life_months);
-        let mut displaced_pieces = saving::pieces::<N>();
-        let displaced = displaced_usd.as_ref().map(
-            #[inline(always)]
-            |usd| Saving::new(&mut displaced_pieces, usd, first, x.build_ramp_months, x.build_life_months),
-        );
-        let mut displaced_total_usd = N::zero();
         let rate = x.discount_rate_per_year.ln_1p() / MONTHS_PER_YEAR;
         let payments = Payments {
             scale: x.programme_nre_scale,
@@ -260,7 +255,6 @@ model! {
             discounting: Discounting::new(&payments, x.programme_planned_months),
             discounts: Discounts::new(&mut beginnings, rate),
         };
-        let mut launches = if wants_service { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
         let wants_quantiles = wanted.build_npv_p05_usd || wanted.build_npv_p50_usd || wanted.build_npv_p95_usd;
         let wants_mean = wants_service
             || wants_displaced
@@ -271,31 +265,16 @@ model! {
             || wanted.lifetime_saving_share
             || wanted.build_npv_sd_usd
             || wanted.build_npv_positive_probability;
-        // Once as planned and, where the cost of delay is wanted, once with everything a month later.
-        let runs = match (wanted.build_delay_cost_usd_per_month, wants_mean) {
-            (true, _) => 2,
-            (false, true) => 1,
-            (false, false) => 0,
+        let wants_chances = wants_quantiles || wanted.build_npv_positive_probability;
+        let mut outcomes = if wants_chances { Some(Outcomes::nothing()) } else { None };
+        let wants_delay = wanted.build_delay_cost_usd_per_month;
+        let wants_launches = wants_service || wants_displaced || wants_delay;
+        let mut launches = if wants_launches { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
+        let (expected, later_cost_usd) = if wants_mean || wants_launches {
+            programme.expected(wanted.build_npv_sd_usd || wants_quantiles, launches.as_mut(), outcomes.as_mut())
+        } else {
+            (Expected::nothing(), N::zero())
         };
-        let mut outcomes = [Expected::nothing(); 2];
-        let mut delay = 0;
-        while delay < runs {
-            outcomes[delay] = programme.expected(
-                delay,
-                wanted.build_npv_sd_usd && delay == 0,
-                #[inline(always)]
-                |cell| {
-                    if let (0, Some(displaced)) = (delay, &displaced) {
-                        displaced_total_usd = displaced_total_usd + cell.mass * displaced.at(cell.month, cell.offset);
-                    }
-                    if let (0, Some(launches)) = (delay, &mut launches) {
-                        launches.add(cell.month, cell.offset, cell.mass);
-                    }
-                },
-            );
-            delay += 1;
-        }
-        let [expected, later] = outcomes;
         let lifetime_saving_usd = given.lifetime_saving_usd(expected.saving);
         let programme_nre_pv_usd = given.programme_nre_pv_usd(expected.cost);
         let build_npv_usd = given.build_npv_usd(lifetime_saving_usd - programme_nre_pv_usd);
@@ -306,36 +285,53 @@ model! {
 
         // Chances and quantiles. What the caller states of the mean is known at the decision and moves every outcome.
         let shift_usd = build_npv_usd - (expected.saving - expected.cost);
-        let (build_npv_positive_probability, [p05, p50, p95]) =
-            if wanted.build_npv_positive_probability || wants_quantiles {
-                programme.probability_and_quantiles(-shift_usd, if wants_quantiles { &QUANTILES } else { &[] })
-            } else {
-                (N::zero(), [N::zero(); 3])
-            };
+        let (build_npv_positive_probability, [p05, p50, p95]) = match &mut outcomes {
+            Some(outcomes) => outcomes.probability_and_quantiles(
+                &programme.law,
+                -shift_usd,
+                if wants_quantiles { Some(&QUANTILES) } else { None },
+                [expected.saving - expected.cost, expected.sd],
+            ),
+            None => (N::zero(), [N::zero(); SHARES]),
+        };
         let (build_npv_p05_usd, build_npv_p50_usd, build_npv_p95_usd) = (p05 + shift_usd, p50 + shift_usd, p95 + shift_usd);
-        let build_delay_cost_usd_per_month = (expected.saving - expected.cost) - (later.saving - later.cost);
 
-        // Month by month: payback, break-even.
-        let mut paid_back = N::zero();
+        // Month by month: payback, break-even, what is displaced, and what is saved with every launch a month later.
+        let mut whole_months = N::zero();
+        let (mut lacked_usd, mut saved_then_usd) = (N::zero(), N::one());
         let mut covered = N::zero();
         let mut cumulative_usd = N::zero();
-        if let (Some(launches), Some(units)) = (&launches, &mut units) {
+        let mut displaced_total_usd = N::zero();
+        let mut later_saving_usd = N::zero();
+        if let Some(launches) = &launches {
             let in_service = launches.in_service();
+            let mut share_before = N::zero();
             let mut k = 0;
             while k < HORIZON {
                 let share = N::restore(in_service[k]);
-                let saved_usd = share * N::restore(flow_usd[k]);
-                let lacks_usd = programme_nre_pv_usd - cumulative_usd;
-                let part = lacks_usd / N::select(N::zero().lt(saved_usd), saved_usd, N::one());
-                covered = N::select(lacks_usd.le(N::zero()), N::one(), covered);
-                let month = N::select(lacks_usd.le(saved_usd), part.min(N::one()), N::one());
-                paid_back = paid_back + N::select(covered.eq(N::one()), N::zero(), month);
-                covered = N::select(lacks_usd.le(saved_usd), N::one(), covered);
-                cumulative_usd = cumulative_usd + saved_usd;
-                units.volume.worth_usd[k] = (share * N::restore(units.volume.worth_usd[k])).save();
+                let flow_usd = N::restore(flow_usd[k]);
+                later_saving_usd = later_saving_usd + share_before * flow_usd;
+                share_before = share;
+                if let Some(displaced_usd) = &displaced_usd {
+                    displaced_total_usd = displaced_total_usd + share * N::restore(displaced_usd[k]);
+                }
+                if let Some(units) = &mut units {
+                    let saved_usd = share * flow_usd;
+                    let lacks_usd = programme_nre_pv_usd - cumulative_usd;
+                    let lasts = covered.eq(N::zero());
+                    lacked_usd = N::select(lasts, lacks_usd, lacked_usd);
+                    saved_then_usd = N::select(lasts, saved_usd, saved_then_usd);
+                    covered = N::select(lacks_usd.le(saved_usd) | lacks_usd.le(N::zero()), N::one(), covered);
+                    whole_months = whole_months + (-covered + 1.0);
+                    cumulative_usd = cumulative_usd + saved_usd;
+                    units.volume.worth_usd[k] = (share * N::restore(units.volume.worth_usd[k])).save();
+                }
                 k += 1;
             }
         }
+        let part = lacked_usd / N::select(N::zero().lt(saved_then_usd), saved_then_usd, N::one());
+        let paid_back = whole_months + N::select(lacked_usd.le(N::zero()), N::zero(), part.min(N::one()));
+        let build_delay_cost_usd_per_month = (expected.saving - expected.cost) - (later_saving_usd - later_cost_usd);
         let build_displaced_usd = given.build_displaced_usd(displaced_total_usd.positive_part());
         let displaces = N::zero().lt(build_displaced_usd);
         let build_saving_on_displaced_share = given.build_saving_on_displaced_share(
