@@ -111,6 +111,13 @@ pub trait Number:
             let count = to.len().min(table.len());
             let (table, to) = (&table[..count], &mut to[..count]);
             let mut k = 0;
+            if positions.same {
+                while k < count {
+                    to[k] = table[k];
+                    k += 1;
+                }
+                return;
+            }
             while k < count {
                 Self::copy_row(&mut to[k], &table[k], row);
                 k += 1;
