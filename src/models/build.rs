@@ -271,7 +271,8 @@ model! {
         let wants_launches = wants_service || wants_displaced || wants_delay;
         let mut launches = if wants_launches { Some(Launches::new(x.build_ramp_months, x.build_life_months)) } else { None };
         let (expected, later_cost_usd) = if wants_mean || wants_launches {
-            programme.expected(wanted.build_npv_sd_usd || wants_quantiles, launches.as_mut(), outcomes.as_mut())
+            let spread = wanted.build_npv_sd_usd || wants_quantiles;
+            programme.expected(spread, wants_delay, launches.as_mut(), outcomes.as_mut())
         } else {
             (Expected::nothing(), N::zero())
         };
