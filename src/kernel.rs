@@ -164,12 +164,12 @@ fn block<M: Model, N: Number>(call: &Call) {
             let stands = M::MONTH.is_some() && number > 0 && same_but_for(M::MONTH, call, number * N::ROWS, N::ROWS);
             let x = M::load(
                 #[inline(always)]
-                |k| N::restore(*inputs[k].add(number)),
+                |k| N::restore(inputs[k].add(number).read_unaligned()),
                 call.choices,
             );
             let g = M::load_given(
                 #[inline(always)]
-                |k| if given[k].is_null() { None } else { Some(N::restore(*given[k].add(number))) },
+                |k| if given[k].is_null() { None } else { Some(N::restore(given[k].add(number).read_unaligned())) },
                 call.wanted,
             );
             let y = M::answer(x, g, &mut path, stands);
@@ -178,7 +178,7 @@ fn block<M: Model, N: Number>(call: &Call) {
                 #[inline(always)]
                 |k, value: N| {
                     if !outputs[k].is_null() {
-                        *outputs[k].add(number) = value.save();
+                        outputs[k].add(number).write_unaligned(value.save());
                     }
                 },
             );

@@ -287,6 +287,11 @@ impl Bits for f64 {
     }
 }
 
+/// A pack in memory, on a line of the cache: across two every read would be two.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Line(pub [f64; LANES]);
+
 /// Eight rows in the vector registers of the instruction set `S`. Made only where `S` is there.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -343,7 +348,7 @@ impl<S: Simd> Neg for Pack<S> {
 
 impl<S: Simd> Number for Pack<S> {
     type Mask = mask64x8<S>;
-    type Slot = [f64; LANES];
+    type Slot = Line;
     const ROWS: usize = LANES;
     #[inline(always)]
     fn of(x: f64) -> Self {
@@ -429,18 +434,18 @@ impl<S: Simd> Number for Pack<S> {
         self
     }
     #[inline(always)]
-    fn save(self) -> [f64; LANES] {
-        let mut rows = [0.0; LANES];
-        self.store(&mut rows);
-        rows
+    fn save(self) -> Line {
+        let mut line = Line([0.0; LANES]);
+        self.store(&mut line.0);
+        line
     }
     #[inline(always)]
-    fn restore(slot: [f64; LANES]) -> Self {
-        Pack(f64x8::simd_from(token(), slot))
+    fn restore(slot: Line) -> Self {
+        Pack(f64x8::simd_from(token(), slot.0))
     }
     #[inline(always)]
     fn positions(self) -> Positions {
-        let rows = self.save();
+        let Line(rows) = self.save();
         let mut positions = Positions::all(position(rows[0]));
         let mut row = 1;
         while row < LANES {
@@ -470,7 +475,7 @@ impl<S: Simd> Number for Pack<S> {
     }
     /// Row by row into a register: by way of memory the processor would wait for the last row's store.
     #[inline(always)]
-    fn pick(table: &[[f64; LANES]], positions: &Positions, moved: impl Fn(usize) -> usize) -> Self {
+    fn pick(table: &[Line], positions: &Positions, moved: impl Fn(usize) -> usize) -> Self {
         let last = table.len() - 1;
         if positions.same {
             return Self::restore(table[moved(positions.rows[0]).min(last)]);
@@ -482,24 +487,24 @@ impl<S: Simd> Number for Pack<S> {
             row += 1;
         }
         let [a, b, c, d, e, f, g, h] = places;
-        Self::restore([
-            table[a][0],
-            table[b][1],
-            table[c][2],
-            table[d][3],
-            table[e][4],
-            table[f][5],
-            table[g][6],
-            table[h][7],
-        ])
+        Self::restore(Line([
+            table[a].0[0],
+            table[b].0[1],
+            table[c].0[2],
+            table[d].0[3],
+            table[e].0[4],
+            table[f].0[5],
+            table[g].0[6],
+            table[h].0[7],
+        ]))
     }
     #[inline(always)]
-    fn copy_row(to: &mut [f64; LANES], from: &[f64; LANES], row: usize) {
-        to[row] = from[row];
+    fn copy_row(to: &mut Line, from: &Line, row: usize) {
+        to.0[row] = from.0[row];
     }
     #[inline(always)]
-    fn add_row(to: &mut [f64; LANES], from: &[f64; LANES], row: usize) {
-        to[row] += from[row];
+    fn add_row(to: &mut Line, from: &Line, row: usize) {
+        to.0[row] += from.0[row];
     }
 }
 

@@ -39,7 +39,6 @@ fn ends<N: Number>(table: &[N::Slot], positions: &Positions) -> [N; 2] {
 
 /// One branch at the months' beginnings: its value, and the chance of the branch and a later launch. Written from the month in
 /// which the first row may launch to the one after which none does.
-#[repr(align(64))]
 struct Tables<N: Number> {
     value: [MaybeUninit<N::Slot>; HORIZON + 1],
     later: [MaybeUninit<N::Slot>; HORIZON + 1],

@@ -10,41 +10,21 @@
 use crate::market::HORIZON;
 use crate::number::{Number, Positions};
 use std::mem::MaybeUninit;
-use std::ops::{Deref, DerefMut};
 
 /// Months, their end, and one entry of zeros for everything beyond.
 const ENTRIES: usize = HORIZON + 2;
 
 /// A table over months. It stays where it was made, and what is made of it borrows it: to move it costs as much as to fill it.
-/// A number in it lies in one line of the cache: across two every read would be two.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub struct Months<N: Number>([N::Slot; ENTRIES]);
-
-impl<N: Number> Deref for Months<N> {
-    type Target = [N::Slot];
-    #[inline(always)]
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<N: Number> DerefMut for Months<N> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
-    }
-}
+pub type Months<N> = [<N as Number>::Slot; ENTRIES];
 
 /// A table of zeros.
 #[inline(always)]
 pub fn months<N: Number>() -> Months<N> {
-    Months([N::zero().save(); ENTRIES])
+    [N::zero().save(); ENTRIES]
 }
 
 /// S within one month: value, slope, curvature / 2, and the two bends.
 #[derive(Clone, Copy)]
-#[repr(align(64))]
 pub struct Piece<S> {
     value: S,
     slope: S,
@@ -308,7 +288,7 @@ mod tests {
 
     /// A flow of 1 a month through the horizon.
     fn steady() -> Months<f64> {
-        Months(std::array::from_fn(|k| if k < HORIZON { 1.0 } else { 0.0 }))
+        std::array::from_fn(|k| if k < HORIZON { 1.0 } else { 0.0 })
     }
 
     #[test]
@@ -323,17 +303,16 @@ mod tests {
 
     #[test]
     fn shares_in_service_are_the_transpose_of_the_saving() {
-        let flow: Months<f64> = Months(std::array::from_fn(|k| {
+        let flow: Months<f64> = std::array::from_fn(|k| {
             if k < HORIZON { 1.0 + f64::from(u8::try_from(k * k % 37).expect("small")) } else { 0.0 }
-        }));
+        });
         for (ramp, life) in [(0.0, 24.5), (6.3, 30.7), (12.0, 36.0), (40.2, 10.1)] {
             let mut pieces = pieces::<f64>();
             let saving = Saving::new(&mut pieces, &flow, 0, ramp, life);
             for (month, offset) in [(0, 0.0), (5, 0.4), (60, 0.9), (117, 0.2)] {
                 let mut launches = Launches::new(ramp, life);
                 launches.add(month, offset, 1.0);
-                let by_share: f64 =
-                    launches.in_service().iter().zip(flow.iter()).map(|(share, flow)| share * flow).sum();
+                let by_share: f64 = launches.in_service().iter().zip(&flow).map(|(share, flow)| share * flow).sum();
                 let direct = saving.at(month, offset);
                 assert!((by_share - direct).abs() < 1e-9, "{ramp} {life} {month}: {by_share}, {direct}"); // sums up to 1e5
             }

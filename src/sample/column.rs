@@ -37,24 +37,24 @@ impl<S: Simd> Rows for Pack<S> {
     #[inline(always)]
     fn each(self, value: impl Fn(f64) -> f64) -> Self {
         use crate::number::Number;
-        let mut rows = self.save();
+        let mut line = self.save();
         let mut row = 0;
         while row < LANES {
-            rows[row] = value(rows[row]);
+            line.0[row] = value(line.0[row]);
             row += 1;
         }
-        Self::restore(rows)
+        Self::restore(line)
     }
     #[inline(always)]
     fn pieces(table: &[Piece], positions: Positions) -> [Self; 6] {
-        use crate::number::Number;
-        let mut powers = [[0.0; LANES]; 6];
+        use crate::number::{Line, Number};
+        let mut powers = [Line([0.0; LANES]); 6];
         let mut row = 0;
         while row < LANES {
             let piece = &table[positions.rows[row]];
             let mut power = 0;
             while power < 6 {
-                powers[power][row] = piece[power];
+                powers[power].0[row] = piece[power];
                 power += 1;
             }
             row += 1;
