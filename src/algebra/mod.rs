@@ -63,7 +63,7 @@ macro_rules! shared {
     ($($name:literal)*) => { &[$((concat!("src/", $name), page!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/", $name)))),*] };
 }
 /// Files of equations that several models share.
-const SHARED: &[(&str, &str)] = shared!["variable.rs" "finance.rs" "launch.rs" "market.rs" "risk.rs" "root.rs" "saving.rs" "own_flow.rs" "defects.rs" "occupancy.rs" "wafer.rs" "flop.rs" "normal.rs" "scaling_law.rs" "serving.rs" "vintage.rs" "gemm.rs" "layer.rs" "lattice.rs" "micro_batch.rs" "transformer.rs" "spending.rs"];
+const SHARED: &[(&str, &str)] = shared!["variable.rs" "finance.rs" "launch.rs" "market.rs" "outcomes.rs" "risk.rs" "root.rs" "saving.rs" "own_flow.rs" "defects.rs" "occupancy.rs" "wafer.rs" "flop.rs" "normal.rs" "scaling_law.rs" "serving.rs" "vintage.rs" "gemm.rs" "layer.rs" "lattice.rs" "micro_batch.rs" "transformer.rs" "spending.rs"];
 
 /// The files read, by text.
 struct Library {
