@@ -190,7 +190,7 @@ JOBS = {
         ("serve_concurrency", "serve_tensor_parallel", "serve_data_parallel", "serve_expert_parallel"),
         _search,
     ),
-    "all": Job("All models at once", 50_000, CHAIN, (), _all_at_a_point),
+    "all": Job("All models at once", 100_000, CHAIN, (), _all_at_a_point),
     "all_search": Job("All models at once, with the search", 5_000, CHAIN, (), _everything),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@
 use crate::arena::{Arena, Found, Layout, RowsOf, Target};
 use crate::gradient;
 use crate::kernel::WINDOW;
+use crate::number::LANES;
 use crate::plan::{Plan, VariableId, registry};
 use crate::request::{Answer, BadRows, Column, Further, Patterns, Request, Settings, Stopped};
 use crate::solve;
@@ -157,11 +158,11 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
     Ok(answer)
 }
 
-/// Rows of one task: a few tasks a thread, whole blocks, and no more than stay in the second-level cache.
+/// Rows of one task: a few tasks a thread, all alike, and no more than stay in the second-level cache.
 fn task_rows(rows: usize, settings: &Settings) -> usize {
     const TASKS_PER_THREAD: usize = 4;
     const MOST: usize = 32_768;
-    (rows / (settings.threads * TASKS_PER_THREAD).max(1)).clamp(settings.block, MOST).next_multiple_of(settings.block)
+    rows.div_ceil((settings.threads * TASKS_PER_THREAD).max(1)).clamp(settings.block, MOST).next_multiple_of(LANES)
 }
 
 fn task(
