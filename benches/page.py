@@ -70,8 +70,8 @@ AIMS = [
     Aim("chain over NumPy, blocks in cache", 20, "times", "chain", "numpy_blocks", ""),
     Aim(
         "chain over Numba", 6, "times", "chain", "numba",
-        "Numba puts the months of a row into vectors, where no row waits for another; eight rows side by side run "
-        "all cells that any of them has, a tenth more. C++ by hand gets no nearer",
+        "Numba works in vectors too, of a row's months, where no row waits for another; C++ by hand, rows side by side "
+        "as here, gets no nearer",
     ),
     Aim("chain over C++ by hand", 0.9, "times", "chain", "cpp", ""),
     Aim("chain", 1.2e6, "rows a second", "chain", None, ""),

@@ -129,7 +129,7 @@ struct Places {
     inputs: Vec<Option<usize>>,
     /// A bit for each input that is the same on all rows.
     constant: u128,
-    /// The same for what is given of the outputs.
+    /// Where a given output is; None: one without a place.
     given: Vec<Option<usize>>,
     /// None: an output that is not wanted.
     outputs: Vec<Option<usize>>,
@@ -389,9 +389,9 @@ impl Arena {
     /// at on one row.
     pub fn step_dual(&mut self, layout: &Layout, step: usize, moves: &[bool], rows: usize) {
         let constant = layout.constant_steps.contains(&step);
+        self.address(layout, step);
         let places = &layout.places[step];
         let step = &layout.plan.steps[step];
-        self.addresses.fill(places, step.given, &UNREAD, |slot| self.at[slot], |slot| self.at[slot]);
         let tangents: Vec<*mut f64> = self.tangents.iter_mut().map(|block| block.as_mut_ptr()).collect();
         let still = STILL.as_ptr();
         let from = |slot: usize| if moves[slot] { tangents[slot].cast_const() } else { still };

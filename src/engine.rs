@@ -60,7 +60,7 @@ fn prefer_large_pages(at: *mut u8, bytes: usize) {
     let _ = (at, bytes);
 }
 
-/// Evaluates a request. `stop` is looked at before every block.
+/// Evaluates a request. `stop` is looked at before every block, or every few where their rows are put in order together.
 ///
 /// # Errors
 /// Where memory is short or the caller stops it.
@@ -197,32 +197,32 @@ fn task(
         let starts: Vec<_> = (from..rows).step_by(settings.block).take(arenas.len()).collect();
         let counts: Vec<_> = starts.iter().map(|start| settings.block.min(rows - start)).collect();
         let arenas = &mut arenas[..starts.len()];
+        for ((arena, &start), &count) in arenas.iter_mut().zip(&starts).zip(&counts) {
+            let rows_of = rows_of.part(start, count);
+            arena.load(layout, request, rows_of, count, start + count < rows, &mut found);
+            if let Some(id) = spoilt {
+                arena.invalid[..count].fill(u16::try_from(id + 1).unwrap_or(u16::MAX));
+            }
+            for (id, column) in &unread {
+                arena.check(*id, column, rows_of, count, &mut found);
+            }
+            arena.aim(layout, target, rows_of, count);
+        }
         let mut steps = &layout.steps[..];
-        let mut loaded = false;
-        while !loaded || !steps.is_empty() {
-            let alone = steps.iter().take_while(|step| arenas.len() == 1 || !layout.is_ordered(**step)).count();
-            for ((arena, &start), &count) in arenas.iter_mut().zip(&starts).zip(&counts) {
-                let rows_of = rows_of.part(start, count);
-                if !loaded {
-                    arena.load(layout, request, rows_of, count, start + count < rows, &mut found);
-                    if let Some(id) = spoilt {
-                        arena.invalid[..count].fill(u16::try_from(id + 1).unwrap_or(u16::MAX));
-                    }
-                    for (id, column) in &unread {
-                        arena.check(*id, column, rows_of, count, &mut found);
-                    }
-                    arena.aim(layout, target, rows_of, count);
-                }
-                for &step in &steps[..alone] {
+        while let Some((&step, rest)) = steps.split_first() {
+            if layout.is_ordered(step) {
+                Arena::step_together(arenas, layout, step, settings.level, &counts);
+                steps = rest;
+                continue;
+            }
+            // Block by block as far as it goes: what one step writes the next one finds in the cache.
+            let (alone, rest) = steps.split_at(steps.iter().take_while(|step| !layout.is_ordered(**step)).count());
+            for (arena, &count) in arenas.iter_mut().zip(&counts) {
+                for &step in alone {
                     arena.step(layout, step, settings.level, count);
                 }
             }
-            loaded = true;
-            steps = &steps[alone..];
-            if let Some((&step, rest)) = steps.split_first() {
-                Arena::step_together(arenas, layout, step, settings.level, &counts);
-                steps = rest;
-            }
+            steps = rest;
         }
         for ((arena, &start), &count) in arenas.iter_mut().zip(&starts).zip(&counts) {
             let rows_of = rows_of.part(start, count);

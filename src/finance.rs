@@ -19,7 +19,10 @@ pub fn capital_recovery_factor<N: Number>(rate_per_year: N, years: N) -> N {
     N::select(small, without_interest, N::select(small, N::one(), rate_per_year) / N::select(small, N::one(), repaid))
 }
 
-/// (1 - e^-y) / y for |y| below 1e-3; the next term is below 1e-17. It keeps the derivative right at a rate of 0.
+/// |y| below which 1 - e^-y is taken from its series.
+pub const NEAR_ZERO: f64 = 1e-3;
+
+/// (1 - e^-y) / y for |y| below `NEAR_ZERO`; the next term is below 1e-17. It keeps the derivative right at a rate of 0.
 #[inline(always)]
 pub fn flow_series<N: Number>(y: N) -> N {
     (((y * (1.0 / 120.0) - 1.0 / 24.0) * y + 1.0 / 6.0) * y - 0.5) * y + 1.0
@@ -29,9 +32,17 @@ pub fn flow_series<N: Number>(y: N) -> N {
 #[inline(always)]
 pub fn present_value_of_flow<N: Number>(rate: N, length: N) -> N {
     let y = rate * length;
-    let small = y.abs().lt(N::of(1e-3));
+    let small = y.abs().lt(N::of(NEAR_ZERO));
     let divisor = N::select(small, N::one(), rate);
     N::select(small, flow_series(y) * length, -(-y).exp_m1() / divisor)
+}
+
+/// Present value of a flow over one period at whose beginning it is `first`, and at whose end, discounted, `last`, a factor of
+/// e^-y lower: with both known it takes no exponential.
+#[inline(always)]
+pub fn present_value_between<N: Number>(first: N, last: N, y: N) -> N {
+    let small = y.abs().lt(N::of(NEAR_ZERO));
+    N::select(small, first * flow_series(y), (first - last) / N::select(small, N::one(), y))
 }
 
 /// Annuity of an exponential flow from `start` on for `length` years: (e^-xT - e^-x(T+L)) / x.

@@ -77,6 +77,7 @@ impl<N: Number> Shape<N> {
         let mut sum = N::zero();
         let mut i = 0;
         if self.same {
+            // The first of the numbers that divide is 1.
             if self.largest > 0 {
                 sum = term;
                 term = term * z;

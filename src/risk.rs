@@ -4,7 +4,7 @@
 //! plan; respin j at tape-out + j Tᵣ; software port, bring-up and qualification at launch; nothing after the horizon. All
 //! discounted continuously at `rate` a month.
 
-use crate::finance::{WithinMonth, flow_series, present_value_of_flow};
+use crate::finance::{NEAR_ZERO, WithinMonth, flow_series, present_value_of_flow};
 use crate::launch::{Branch, Cell, Edges, LaunchLaw, Overrun};
 use crate::market::{HORIZON, HORIZON_MONTHS};
 use crate::number::Number;
@@ -42,9 +42,6 @@ pub struct Discounting<N> {
     /// Present value of 1 a month until the horizon.
     whole_burn: N,
 }
-
-/// |rate × months| below which 1 - e^-y is taken from its series.
-const NEAR_ZERO: f64 = 1e-3;
 
 impl<N: Number> Discounting<N> {
     #[inline(always)]

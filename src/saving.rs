@@ -282,6 +282,43 @@ impl<N: Number> Launches<N> {
     }
 }
 
+/// When what is saved month by month has covered a cost: whole months and a part of the one in which it does.
+pub struct Payback<N> {
+    cost_usd: N,
+    saved_usd: N,
+    whole_months: N,
+    /// What is lacking at the beginning of the last month looked at, and what is saved in it.
+    lacks_usd: N,
+    saves_usd: N,
+    /// 1 once the cost is covered.
+    covered: N,
+}
+
+impl<N: Number> Payback<N> {
+    #[inline(always)]
+    pub fn of(cost_usd: N) -> Self {
+        let zero = N::zero();
+        Payback { cost_usd, saved_usd: zero, whole_months: zero, lacks_usd: zero, saves_usd: N::one(), covered: zero }
+    }
+    #[inline(always)]
+    pub fn add(&mut self, saves_usd: N) {
+        let lacks_usd = self.cost_usd - self.saved_usd;
+        let open = self.covered.eq(N::zero());
+        self.lacks_usd = N::select(open, lacks_usd, self.lacks_usd);
+        self.saves_usd = N::select(open, saves_usd, self.saves_usd);
+        self.covered = N::select(lacks_usd.le(saves_usd) | lacks_usd.le(N::zero()), N::one(), self.covered);
+        self.whole_months = self.whole_months + (-self.covered + 1.0);
+        self.saved_usd = self.saved_usd + saves_usd;
+    }
+    /// `never` where the cost is not covered by what was added.
+    #[inline(always)]
+    pub fn months(&self, never: f64) -> N {
+        let part = self.lacks_usd / N::select(N::zero().lt(self.saves_usd), self.saves_usd, N::one());
+        let part = N::select(self.lacks_usd.le(N::zero()), N::zero(), part.min(N::one()));
+        N::select(self.covered.eq(N::one()), self.whole_months + part, N::of(never))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,6 +336,18 @@ mod tests {
         assert!((at(0.0, 10) - 30.0).abs() < 1e-12); // differences of sums up to 7000
         assert!((at(8.0, 10) - 26.0).abs() < 1e-11);
         assert!((at(8.0, 100) - 15.75).abs() < 1e-11);
+    }
+
+    #[test]
+    fn a_payback_by_hand() {
+        // 10 a month: 25 are covered half-way through the third. Nothing to cover is covered at once.
+        let months = |cost: f64| {
+            let mut payback = Payback::of(cost);
+            (0..4).for_each(|_| payback.add(10.0));
+            payback.months(f64::INFINITY)
+        };
+        assert_eq!([25.0, 40.0, 0.0, -5.0].map(months), [2.5, 4.0, 0.0, 0.0]);
+        assert!(months(41.0).is_infinite());
     }
 
     #[test]

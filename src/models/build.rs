@@ -19,7 +19,7 @@ use crate::outcomes::{Outcomes, SHARES};
 use crate::own_flow::{OwnFlow, OwnUnits};
 use crate::risk::{Discounting, Discounts, Expected, Payments, Programme};
 use crate::root::root_between;
-use crate::saving::{self, Launches, Months, Saving, months};
+use crate::saving::{self, Launches, Months, Payback, Saving, months};
 use crate::variable::{HUGE, INFINITE, NONE, choices, model};
 
 choices!(
@@ -298,10 +298,7 @@ model! {
         let (build_npv_p05_usd, build_npv_p50_usd, build_npv_p95_usd) = (p05 + shift_usd, p50 + shift_usd, p95 + shift_usd);
 
         // Month by month: payback, break-even, what is displaced, and what is saved with every launch a month later.
-        let mut whole_months = N::zero();
-        let (mut lacked_usd, mut saved_then_usd) = (N::zero(), N::one());
-        let mut covered = N::zero();
-        let mut cumulative_usd = N::zero();
+        let mut payback = Payback::of(programme_nre_pv_usd);
         let mut displaced_total_usd = N::zero();
         let mut later_saving_usd = N::zero();
         if let Some(launches) = &launches {
@@ -317,28 +314,19 @@ model! {
                     displaced_total_usd = displaced_total_usd + share * N::restore(displaced_usd[k]);
                 }
                 if let Some(units) = &mut units {
-                    let saved_usd = share * flow_usd;
-                    let lacks_usd = programme_nre_pv_usd - cumulative_usd;
-                    let lasts = covered.eq(N::zero());
-                    lacked_usd = N::select(lasts, lacks_usd, lacked_usd);
-                    saved_then_usd = N::select(lasts, saved_usd, saved_then_usd);
-                    covered = N::select(lacks_usd.le(saved_usd) | lacks_usd.le(N::zero()), N::one(), covered);
-                    whole_months = whole_months + (-covered + 1.0);
-                    cumulative_usd = cumulative_usd + saved_usd;
+                    payback.add(share * flow_usd);
                     units.volume.worth_usd[k] = (share * N::restore(units.volume.worth_usd[k])).save();
                 }
                 k += 1;
             }
         }
-        let part = lacked_usd / N::select(N::zero().lt(saved_then_usd), saved_then_usd, N::one());
-        let paid_back = whole_months + N::select(lacked_usd.le(N::zero()), N::zero(), part.min(N::one()));
         let build_delay_cost_usd_per_month = (expected.saving - expected.cost) - (later_saving_usd - later_cost_usd);
         let build_displaced_usd = given.build_displaced_usd(displaced_total_usd.positive_part());
         let displaces = N::zero().lt(build_displaced_usd);
         let build_saving_on_displaced_share = given.build_saving_on_displaced_share(
             lifetime_saving_usd / N::select(displaces, build_displaced_usd, N::of(f64::NAN)),
         );
-        let build_payback_months = N::select(covered.eq(N::one()), paid_back, N::of(INFINITE));
+        let build_payback_months = payback.months(INFINITE);
         let build_breakeven_units_per_year = given.build_breakeven_units_per_year(match &units {
             Some(units) if wants_volume => units.volume.units_worth(programme_nre_pv_usd, MOST_UNITS_PER_YEAR),
             _ => N::zero(),

@@ -3,8 +3,8 @@
 //!     cost = wafer price / (gross dies · sellable yield)
 //!     sellable yield = perfect dies + dies whose bad units are no more than are spare
 //!
-//! Yield models stand in `defects.rs`, what spare units rescue in `occupancy.rs`, the count of dies in `wafer.rs`. A systematic yield multiplies both kinds of
-//! good die. A given die_yield replaces the perfect share; what spares rescue is added to it.
+//! Yield models stand in `defects.rs`, what spare units rescue in `occupancy.rs`, the count of dies in `wafer.rs`. A
+//! systematic yield multiplies both kinds of good die. A given die_yield replaces the perfect share; what spares rescue is added to it.
 
 use crate::defects::{Units, YieldModel, perfect_share, rescued_share};
 use crate::variable::{HUGE, NONE, choices, model};

@@ -24,7 +24,7 @@
 //! (SemiAnalysis): a constant decline has no rise in it, scarcity that returns has. Left out: sale for scrap, contracts that
 //! fix the price, and the facility, which outlives the machines.
 
-use crate::finance::{MONTHS_PER_YEAR, deferred_annuity, flow_series, present_value_of_flow};
+use crate::finance::{MONTHS_PER_YEAR, deferred_annuity, present_value_between, present_value_of_flow};
 use crate::market::{HORIZON, HORIZON_MONTHS};
 use crate::saving::months;
 use crate::variable::{HUGE, INFINITE, NONE, model};
@@ -184,10 +184,7 @@ model! {
 
             // What it earns in it, exactly.
             let price_rate = price_log - next_log + monthly_rate;
-            // Price and discount at the month's end are known: no exponential.
-            let level = price_rate.abs().lt(N::of(1e-3));
-            let falls = (price - next_price * monthly_discount) / N::select(level, N::one(), price_rate);
-            let whole = N::select(level, price * flow_series(price_rate), falls) - monthly_running;
+            let whole = present_value_between(price, next_price * monthly_discount, price_rate) - monthly_running;
             let is_whole = length.eq(N::one());
             let earns = if N::shortcut(is_whole | length.le(N::zero())) {
                 whole
