@@ -270,6 +270,7 @@ def test_p_is_the_share_of_rows_and_scenarios_are_evaluated_once(tmp_path: Path,
 def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = folder_with(tmp_path, CARD)
     whole = _claims.run("toy", samples=3000, folder=folder)
+    monkeypatch.setattr(_claims, "_SURVEY_ROWS", 700)
     monkeypatch.setattr(_claims, "_BATCH_ROWS", 512)
     assert _claims.run("toy", samples=3000, folder=folder).definitions == whole.definitions
 

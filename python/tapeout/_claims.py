@@ -55,9 +55,10 @@ if TYPE_CHECKING:
 SAMPLES = 1_000_000
 SEED = 1
 
-# Rows evaluated at once: large enough to keep every core busy, small enough that fifty columns stay under 100 MB.
-_BATCH_ROWS = 65_536
-# Rows behind rank correlations, and behind each group's variance share, where every group is one more evaluation.
+# Rows evaluated at once: large enough that what surrounds the models counts for little, small enough that fifty columns
+# stay under 100 MB.
+_BATCH_ROWS = 131_072
+# The first rows, on which more is asked: rank correlations, each group's variance share, and definitions that cost.
 _SURVEY_ROWS = 65_536
 # Rows in which each input alone is drawn anew: so many of the inputs that lead, at first so many of all.
 _REDRAWN_ROWS = 16_384
@@ -127,7 +128,7 @@ def run_all(
     for card in (cards[claim] for claim in dict.fromkeys(ids)):
         columns = tuple((name, entry.distribution) for name, entry in card.drawn.items())
         families.setdefault((columns, card.correlations), []).append(card)
-    steps = len(families) * math.ceil(samples / _BATCH_ROWS) + len(set(ids))
+    steps = len(families) * (1 + math.ceil(max(samples - _SURVEY_ROWS, 0) / _BATCH_ROWS)) + len(set(ids))
     done = itertools.count(1)
     results: dict[str, ClaimResult] = {}
     stopped = threading.Event()
@@ -192,7 +193,7 @@ def _run_family(cards: list[Card], samples: int, seed: int, step: Callable[[], N
         )
         for card in cards
     ]
-    for index, frame in enumerate(_ahead(draws.batches(_BATCH_ROWS))):
+    for index, frame in enumerate(_ahead(draws.batches(_BATCH_ROWS, _SURVEY_ROWS))):
         batch = Rows(frame.height, frame.columns, frame.get_column, optional=first.optional_draws, reuse=first.reuse)
         survey = index == 0
         for one in running:
@@ -401,7 +402,7 @@ def _surveyed(batch: Rows, card: Card, draws: pl.DataFrame) -> pl.DataFrame:
     """The numbers that the headline draws, and what their ranks are correlated with."""
     answer = batch.values(card, card.headline, card.drivers_of).cast(pl.Float64).fill_nan(None)
     inputs = [name for name in _taken(card) if draws[name].dtype.is_numeric()]
-    return draws.select(inputs).with_columns(answer.alias("answer")).head(_SURVEY_ROWS).drop_nulls("answer")
+    return draws.select(inputs).with_columns(answer.alias("answer")).drop_nulls("answer")
 
 
 def _correlations(rows: pl.DataFrame, names: Iterable[str]) -> dict[str, float]:

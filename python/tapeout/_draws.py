@@ -94,10 +94,12 @@ class Draws:
     def _frame(self, names: Sequence[str], arrays: Sequence[Floats]) -> pl.DataFrame:
         return pl.DataFrame([_series(name, self.columns[name], a) for name, a in zip(names, arrays, strict=True)])
 
-    def batches(self, rows: int) -> Iterator[pl.DataFrame]:
-        """The sample in frames of at most `rows` rows."""
-        for first in range(0, self.samples, rows):
-            yield self.rows(first, min(rows, self.samples - first))
+    def batches(self, rows: int, first: int = 0) -> Iterator[pl.DataFrame]:
+        """The sample in frames of at most `rows` rows, after one of `first`."""
+        if first:
+            yield self.rows(0, min(first, self.samples))
+        for start in range(first, self.samples, rows):
+            yield self.rows(start, min(rows, self.samples - start))
 
     def pairs(self, rows: int) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Two independent samples side by side, for variance shares."""
