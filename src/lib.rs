@@ -16,6 +16,7 @@ pub mod launch;
 pub mod layer;
 pub mod market;
 pub mod math;
+pub mod memory;
 pub mod micro_batch;
 pub mod models;
 pub mod normal;

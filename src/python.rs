@@ -3,6 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "arguments come from Python by value")]
 
 use crate::engine;
+use crate::memory::reserve;
 use crate::plan::{VariableId, registry};
 use crate::request::{Answer, Column, Element, Further, Key, KeyCodes, Request, Settings, Stopped, View};
 use crate::sample::{self, Between, Copula, Correlation, Design, Distribution, Invalid, Sample};
@@ -19,6 +20,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pyo3::create_exception!(_core, InternalError, PyException, "A mistake in tapeout itself. Please report it.");
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How often a running computation looks for Ctrl-C.
 const INTERRUPT_EVERY: Duration = Duration::from_millis(30);
@@ -297,16 +301,13 @@ impl PySample {
         }
         let mut values = Vec::new();
         for _ in &wanted {
-            let mut column = Vec::new();
-            column.try_reserve_exact(rows).map_err(|_| stopped(Stopped::OutOfMemory))?;
-            column.resize(rows, 0.0);
-            values.push(column);
+            values.push(reserve(rows).map_err(stopped)?);
         }
         let level = settings::current().level;
         on_pool(py, |stop| {
-            let mut tasks: Vec<Vec<&mut [f64]>> = (0..rows.div_ceil(TASK)).map(|_| Vec::new()).collect();
+            let mut tasks: Vec<Vec<_>> = (0..rows.div_ceil(TASK)).map(|_| Vec::new()).collect();
             for column in &mut values {
-                for (task, part) in tasks.iter_mut().zip(column.chunks_mut(TASK)) {
+                for (task, part) in tasks.iter_mut().zip(column.spare_capacity_mut()[..rows].chunks_mut(TASK)) {
                     task.push(part);
                 }
             }
@@ -317,6 +318,10 @@ impl PySample {
                 }
             });
         })?;
+        for column in &mut values {
+            // SAFETY: every task has run, or `on_pool` has failed.
+            unsafe { column.set_len(rows) };
+        }
         Ok(values.into_iter().map(|column| PyArray1::from_vec(py, column)).collect())
     }
     /// For each column the probability its bounds cut off, and the least and the greatest value.

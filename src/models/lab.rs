@@ -56,8 +56,9 @@ fn life_charged<N: Number>(share: N) -> N {
     let mut step = 0;
     while step <= NEWTON_STEPS {
         let last = step == NEWTON_STEPS;
-        let slope = (-x).exp() - share;
-        let excess = -(-x).exp_m1() - share * x;
+        let fallen = (-x).exp_m1();
+        let slope = fallen + 1.0 - share;
+        let excess = -fallen - share * x;
         let next = x - excess / slope.constant();
         x = if last { next } else { next.constant() };
         step += 1;
@@ -182,28 +183,41 @@ model! {
         let bearable = room_for_training / training_share;
         let grows = N::zero().lt(growth_log);
         let within = N::zero().lt(bearable) & bearable.lt(N::one()) & grows & trains;
-        let life_years = life_charged(N::select(within, bearable, N::of(0.5))) / N::select(grows, growth_log, N::one());
+        let life = if given.wanted.lab_breakeven_training_life_months {
+            life_charged(N::select(within, bearable, N::of(0.5)))
+        } else {
+            N::zero()
+        };
+        let life_years = life / N::select(grows, growth_log, N::one());
         let at_once = N::select(trains, training_share, N::zero()).le(room_for_training);
         let never_or_at_once = N::select(at_once, N::zero(), N::of(INFINITE));
         let lab_breakeven_training_life_months = N::select(within, life_years * MONTHS_PER_YEAR, never_or_at_once);
 
         // The 24 definitions.
+        let wants_counts = given.wanted.lab_gross_positive_count
+            || given.wanted.lab_contribution_positive_count
+            || given.wanted.lab_operating_positive_count
+            || given.wanted.lab_earns_and_loses_count;
         let (mut gross_count, mut contribution_count) = (N::zero(), N::zero());
         let (mut operating_count, mut both_count) = (N::zero(), N::zero());
-        let mut k = 0;
-        while k < 24 {
-            let (free, shared, capitalized) = (k % 2 == 0, k / 2 % 2 == 0, k / 4 % 2 == 0);
-            let costs = always_share + if_counted(free, free_share) + if_counted(shared, x.lab_revenue_share);
-            let gross = -costs + 1.0;
-            let contribution = gross - if_counted(!free, free_share) - x.lab_support_share;
-            let training = x.lab_training_share * charged_share(growth_log, N::of(COUNTED_LIVES_MONTHS[k / 8]));
-            let research = x.lab_research_compute_share * if capitalized { research_charged } else { N::one() };
-            let operating = contribution - research - x.lab_staff_share - training;
-            gross_count = gross_count + one_if::<N>(N::zero().lt(gross));
-            contribution_count = contribution_count + one_if::<N>(N::zero().lt(contribution));
-            operating_count = operating_count + one_if::<N>(N::zero().lt(operating));
-            both_count = both_count + one_if::<N>(N::zero().lt(gross) & operating.lt(N::zero()));
-            k += 1;
+        let mut l = 0;
+        while wants_counts && l < COUNTED_LIVES_MONTHS.len() {
+            let training = x.lab_training_share * charged_share(growth_log, N::of(COUNTED_LIVES_MONTHS[l]));
+            let mut k = 0;
+            while k < 8 {
+                let (free, shared, capitalized) = (k & 1 == 0, k & 2 == 0, k & 4 == 0);
+                let costs = always_share + if_counted(free, free_share) + if_counted(shared, x.lab_revenue_share);
+                let gross = -costs + 1.0;
+                let contribution = gross - if_counted(!free, free_share) - x.lab_support_share;
+                let research = x.lab_research_compute_share * if capitalized { research_charged } else { N::one() };
+                let operating = contribution - research - x.lab_staff_share - training;
+                gross_count = gross_count + one_if::<N>(N::zero().lt(gross));
+                contribution_count = contribution_count + one_if::<N>(N::zero().lt(contribution));
+                operating_count = operating_count + one_if::<N>(N::zero().lt(operating));
+                both_count = both_count + one_if::<N>(N::zero().lt(gross) & operating.lt(N::zero()));
+                k += 1;
+            }
+            l += 1;
         }
         Outputs {
             lab_cost_of_revenue_share, lab_gross_margin, lab_gross_markup, lab_contribution_margin,

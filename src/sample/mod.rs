@@ -26,6 +26,7 @@ use latin::Strata;
 use philox::{Use, unit};
 use sobol::Dimension;
 use std::fmt;
+use std::mem::MaybeUninit;
 
 /// What does not describe a sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,9 +93,9 @@ enum Stream {
 }
 
 impl Stream {
-    fn fill(&self, first_row: u64, probabilities: &mut [f64]) {
+    fn fill(&self, level: Level, first_row: u64, probabilities: &mut [f64]) {
         match self {
-            Stream::Sobol(dimension) => dimension.fill(first_row, probabilities),
+            Stream::Sobol(dimension) => dimension.fill(level, first_row, probabilities),
             Stream::Latin(strata) => strata.fill(first_row, probabilities),
             Stream::Random { seed, column } => {
                 let rows = probabilities.len();
@@ -166,7 +167,14 @@ impl Sample {
     ///
     /// # Panics
     /// Where rows lie beyond the sample, a column does not exist, or a slice is missing or shorter than `rows`.
-    pub fn fill(&self, level: Level, first_row: u64, rows: usize, wanted: &[usize], out: &mut [&mut [f64]]) {
+    pub fn fill(
+        &self,
+        level: Level,
+        first_row: u64,
+        rows: usize,
+        wanted: &[usize],
+        out: &mut [&mut [MaybeUninit<f64>]],
+    ) {
         let end = first_row.checked_add(rows as u64);
         assert!(end.is_some_and(|end| end <= self.samples), "rows {first_row} + {rows} of {}", self.samples);
         assert_eq!(wanted.len(), out.len(), "one slice a column");
@@ -181,7 +189,7 @@ impl Sample {
             let row = first_row + done as u64;
             for (scores, partner) in scores.iter_mut().zip(&partners) {
                 if let Some(column) = partner {
-                    self.streams[*column].fill(row, &mut scores.as_flattened_mut()[..count]);
+                    self.streams[*column].fill(level, row, &mut scores.as_flattened_mut()[..count]);
                     run(level, Task::Score, &mut scores[..packs]);
                 }
             }
@@ -190,11 +198,13 @@ impl Sample {
                     mix(&copula.factor()[place], &scores, &mut block);
                     Given::Score
                 } else {
-                    self.streams[*column].fill(row, &mut block.as_flattened_mut()[..count]);
+                    self.streams[*column].fill(level, row, &mut block.as_flattened_mut()[..count]);
                     Given::Probability
                 };
                 run(level, Task::Value(&self.columns[*column], given), &mut block[..packs]);
-                out[done..done + count].copy_from_slice(&block.as_flattened()[..count]);
+                for (place, value) in out[done..done + count].iter_mut().zip(block.as_flattened()) {
+                    place.write(*value);
+                }
             }
             done += count;
         }

@@ -42,7 +42,7 @@ fn product(a: u64, b: u64) -> (u64, u64) {
 }
 
 /// The middle of one of 2^52 equal cells of (0, 1), by the word's leading 52 bits: never 0 or 1, and 1 - u is exact too.
-#[inline]
+#[inline(always)]
 pub fn unit(word: u64) -> f64 {
     const ONE: u64 = 0x3FF0_0000_0000_0000;
     const CELL: f64 = 1.0 / 4_503_599_627_370_496.0; // 2^-52

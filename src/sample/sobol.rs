@@ -9,6 +9,9 @@
 
 use super::joe_kuo::TABLE;
 use super::philox::{Use, unit, words};
+use fearless_simd::Level;
+#[cfg(not(debug_assertions))]
+use fearless_simd::{Simd, dispatch};
 
 pub use super::joe_kuo::DIMENSIONS;
 
@@ -30,14 +33,33 @@ impl Dimension {
     }
 
     /// Probabilities of the rows from `first_row` on.
-    pub fn fill(&self, first_row: u64, probabilities: &mut [f64]) {
+    pub fn fill(&self, level: Level, first_row: u64, probabilities: &mut [f64]) {
         let mut digits = self.digits(first_row);
         let mut row = first_row;
-        for probability in probabilities {
-            *probability = unit(self.scrambled(digits));
+        for place in probabilities.iter_mut() {
+            *place = f64::from_bits(digits);
             // The next row's Gray code differs in one bit.
             row = row.wrapping_add(1);
             digits ^= self.directions[row.trailing_zeros() as usize % DIGITS];
+        }
+        self.scramble(level, probabilities);
+    }
+
+    /// From digits to probabilities: each row for itself, so that the compiler makes vectors of it.
+    #[cfg(not(debug_assertions))]
+    fn scramble(&self, level: Level, places: &mut [f64]) {
+        dispatch!(level, simd => simd.vectorize(#[inline(always)] || self.scramble_each(places)));
+    }
+
+    #[cfg(debug_assertions)]
+    fn scramble(&self, _: Level, places: &mut [f64]) {
+        self.scramble_each(places);
+    }
+
+    #[inline(always)]
+    fn scramble_each(&self, places: &mut [f64]) {
+        for place in places {
+            *place = unit(self.scrambled(place.to_bits()));
         }
     }
 
@@ -53,7 +75,7 @@ impl Dimension {
     }
 
     /// Sums and products carry upward alone, and every step can be undone: a digit is flipped by a function of lower ones.
-    #[inline]
+    #[inline(always)]
     fn scrambled(&self, digits: u64) -> u64 {
         // Even, so that a bit of the product depends on lower bits only.
         const STIRS: [u64; 3] = [0x9E37_79B9_7F4A_7C16, 0xD134_2543_DE82_EF94, 0x2545_F491_4F6C_DD1C];
@@ -143,7 +165,7 @@ mod tests {
         for column in 0..DIMENSIONS {
             // Any aligned run of rows is a net, not the first alone.
             for first_row in [0, 5 << 12, 1 << 52] {
-                Dimension::new(11, column).fill(first_row, &mut points);
+                Dimension::new(11, column).fill(Level::new(), first_row, &mut points);
                 for bits in 0..=12 {
                     let mut hit = vec![false; 1 << bits];
                     for point in &points[..1 << bits] {
@@ -167,7 +189,7 @@ mod tests {
             for bits in 0..=10 {
                 let mut points = [vec![0.0; 1 << bits], vec![0.0; 1 << bits]];
                 for (column, points) in points.iter_mut().enumerate() {
-                    Dimension::new(seed, column).fill(0, points);
+                    Dimension::new(seed, column).fill(Level::new(), 0, points);
                 }
                 for wide in 0..=bits {
                     let mut hit = vec![false; 1 << bits];
@@ -187,10 +209,10 @@ mod tests {
             let dimension = Dimension::new(3, column);
             for first_row in [0, 1, 7, 1_000_000_007, (1 << 40) - 3, u64::MAX - 100] {
                 let mut run = [0.0; 77];
-                dimension.fill(first_row, &mut run);
+                dimension.fill(Level::new(), first_row, &mut run);
                 for (offset, point) in run.iter().enumerate() {
                     let mut alone = [0.0];
-                    dimension.fill(first_row + offset as u64, &mut alone);
+                    dimension.fill(Level::new(), first_row + offset as u64, &mut alone);
                     assert_eq!(alone[0].to_bits(), point.to_bits());
                 }
             }
@@ -242,7 +264,7 @@ mod tests {
         let mut points = [0.0; 64];
         let (mut sum, mut squares) = (0.0, 0.0);
         for seed in 0..SEEDS {
-            Dimension::new(seed, 5).fill(0, &mut points);
+            Dimension::new(seed, 5).fill(Level::new(), 0, &mut points);
             let error = points.iter().sum::<f64>() / 64.0 - 0.5;
             sum += error;
             squares += error * error;
