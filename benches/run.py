@@ -24,9 +24,9 @@ import registry
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "target" / "benches"
 #: Rows of the summary by default, and in full.
-SUMMARY_ROWS, FULL_ROWS = 4e6, 1e8
+SUMMARY_ROWS, FULL_ROWS = 4e6, 1e9
 CLAIM_RUNS = 3
-WHOLE = ("claims", "summary")
+WHOLE = ("claims", "summary", "threads")
 
 
 def bytes_per_s() -> float:
@@ -79,6 +79,11 @@ def claims() -> None:
     (RESULTS / "claims.json").write_text(json.dumps({"seconds": seconds, "lines": done.stdout.count("\n")}))
 
 
+def threads(asked: argparse.Namespace) -> None:
+    command = [sys.executable, "benches/threads.py", "--rounds", str(asked.rounds), "--seconds", str(asked.seconds)]
+    subprocess.run([*command, "-o", str(RESULTS / "threads.json")], cwd=ROOT, check=True)
+
+
 def summary(rows: float) -> None:
     """A tenth of the rows, then all: time grows, memory must not."""
     threads = str(len(os.sched_getaffinity(0)))
@@ -109,6 +114,8 @@ def main() -> None:
             claims()
         elif name == "summary":
             summary(FULL_ROWS if asked.full else SUMMARY_ROWS)
+        elif name == "threads":
+            threads(asked)
         else:
             for cores in ("one", "all"):
                 job(name, cores, asked)
