@@ -112,11 +112,13 @@ def run_all(
     seed: int = SEED,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    told: Callable[[ClaimResult], None] | None = None,
 ) -> list[ClaimResult]:
     """Weigh several claims (all by default), in the order asked.
 
     Claims that share a sweep share its draws, and definitions that share a scenario share its evaluation.
-    `progress` is told of steps done and steps in all, one call at a time.
+    `progress` is told of steps done and steps in all, one call at a time; `told` of each result, while others are
+    weighed.
     Raises InvalidCard for an unknown id or a broken card.
     """
     cards = load(folder)
@@ -152,7 +154,10 @@ def run_all(
         try:
             while waiting:
                 ready, waiting = wait(waiting, _LISTEN_EVERY_SECONDS, FIRST_COMPLETED)
-                results |= {result.id: result for one in ready for result in one.result()}
+                for result in (result for one in ready for result in one.result()):
+                    results[result.id] = result
+                    if told is not None:
+                        told(result)
         except BaseException:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)

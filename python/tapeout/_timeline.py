@@ -123,7 +123,7 @@ def _computable(frame: pl.DataFrame, call: _Call) -> list[str]:
     """The outputs of the monthly models that some row can answer; of none all of them, so that an error says why."""
     found: list[str] = []
     for outputs in monthly_models().values():
-        asked = call._replace(outputs=list(outputs), assume={**call.assume, _MONTH: declared()[_MONTH].low})
+        asked = call._replace(outputs=list(outputs), numbers={**call.numbers, _MONTH: declared()[_MONTH].low})
         resolved = _core.resolve(*_arguments(frame, asked)[0])
         if {name for name, origin, *_ in resolved if origin == "model"}.issuperset(outputs):
             found += outputs

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tapeout import Sweep
+    from tapeout._claim_result import ClaimResult
 
 app = typer.Typer(
     help="Economics of AI compute: training, serving and own chips, over millions of scenarios.",
@@ -119,10 +120,16 @@ def claims(
     from tapeout import _claims, report
 
     started = time.monotonic()
+    pages: dict[str, str] = {}
+
+    def laid_out(result: ClaimResult) -> None:
+        pages[result.id] = report.claim_page(result)
+
     with report.progress("scenarios") as advance:
-        results = _claims.run_all(None if claim is None else [claim], samples=samples, seed=seed, progress=advance)
+        asked = None if claim is None else [claim]
+        results = _claims.run_all(asked, samples=samples, seed=seed, progress=advance, told=laid_out)
     for result in results:
-        report.claim(result)
+        sys.stdout.write(pages[result.id])
     report.claims_total(results, time.monotonic() - started)
 
 

@@ -40,6 +40,8 @@ class _Call(NamedTuple):
 
     outputs: list[str]
     assume: dict[str, Value]
+    #: Assumptions of variables as the core takes them.
+    numbers: dict[str, float]
     catalog: UserCatalog
     as_of: datetime.date | None
     on_invalid: Invalid
@@ -260,13 +262,8 @@ def _arguments(frame: pl.DataFrame, call: _Call) -> tuple[Any, list[str]]:
     names = [name for name in frame.columns if name in variables]
     columns = _few_rows(frame, names) if frame.height <= _FEW_ROWS else {}
     columns |= {name: _column(frame, variables[name], call) for name in names if name not in columns}
-    assumptions = {
-        name: _number(declared()[name], value, "assumption")
-        for name, value in call.assume.items()
-        if name in declared()
-    }
     keys, used = _keys(frame, call)
-    return (frame.height, columns, assumptions, keys, call.outputs), used
+    return (frame.height, columns, call.numbers, keys, call.outputs), used
 
 
 def _series(name: str, values: np.ndarray[Any, Any], nulls: np.ndarray[Any, Any] | None) -> pl.Series:
@@ -407,10 +404,11 @@ def _call(
     names = output_names(outputs)
     _check_names(list(schema), assume, strict)
     _check_types(schema)
-    for name, value in assume.items():
-        if name in declared():
-            _number(declared()[name], value, "assumption")
-    return _Call(names, assume, catalog, as_of, on_invalid, row_id, batch)
+    variables = declared()
+    numbers = {
+        name: _number(variables[name], value, "assumption") for name, value in assume.items() if name in variables
+    }
+    return _Call(names, assume, numbers, catalog, as_of, on_invalid, row_id, batch)
 
 
 def evaluate(

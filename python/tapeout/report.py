@@ -110,15 +110,23 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def claim_text(result: ClaimResult) -> str:
-    """The card as text."""
-    page = io.StringIO()
-    claim(result, Console(file=page, width=_WIDTH, highlight=False))
-    return page.getvalue()
+    """The card as plain text."""
+    return _captured(result, Console(file=io.StringIO(), width=_WIDTH, highlight=False))
 
 
-def claim(result: ClaimResult, console: Console | None = None) -> None:
+def claim_page(result: ClaimResult) -> str:
+    """The card as standard output shows it."""
+    return _captured(result, _console())
+
+
+def _captured(result: ClaimResult, out: Console) -> str:
+    with out.capture() as page:
+        _claim(result, out)
+    return page.get()
+
+
+def _claim(result: ClaimResult, out: Console) -> None:
     """A claim's card: P by definition, what would have to be true, what it hangs on, evidence."""
-    out = console or _console()
     out.rule(f"[bold]{escape(result.id)}", align="left")
     out.print(escape(result.statement))
     out.print(f"[dim]{escape(result.said_by)} ({escape(result.attribution)})")
