@@ -2,6 +2,7 @@
 
 use crate::gradient::Downstream;
 use crate::kernel::{BLOCK, Call, Rows, Sorting, run, within};
+use crate::memory::Marks;
 use crate::number::LANES;
 use crate::plan::{Known, Plan, Source, Step, VariableId, registry};
 use crate::request::{BadColumn, Column, Further, Pattern, Request, Settings, Supply};
@@ -203,8 +204,8 @@ impl Addresses {
 /// Where results go. Tasks write disjoint rows.
 pub struct Target<'a> {
     pub outputs: &'a [*mut f64],
-    pub nulls: &'a [Option<*mut u8>],
-    pub reasons: Option<*mut u16>,
+    pub nulls: Vec<Marks>,
+    pub reasons: Option<Marks>,
 }
 // SAFETY: tasks write disjoint rows.
 unsafe impl Send for Target<'_> {}
@@ -215,7 +216,6 @@ unsafe impl Sync for Target<'_> {}
 #[derive(Default)]
 pub struct Found {
     pub columns: BTreeMap<VariableId, BadColumn>,
-    pub nulls: bool,
 }
 
 impl Found {
@@ -228,7 +228,6 @@ impl Found {
         }
     }
     pub fn merge(&mut self, other: Found) {
-        self.nulls |= other.nulls;
         for (id, bad) in other.columns {
             match self.columns.get_mut(&id) {
                 None => {
@@ -519,7 +518,7 @@ impl Arena {
     }
 
     /// Writes to their rows what of a block's answers is not there yet, and the nulls.
-    pub fn store(&mut self, layout: &Layout, target: &Target, rows_of: RowsOf, rows: usize, found: &mut Found) {
+    pub fn store(&mut self, layout: &Layout, target: &Target, rows_of: RowsOf, rows: usize) {
         let any_invalid = self.invalid[..rows].iter().any(|reason| *reason != 0);
         for (o, &slot) in layout.outputs.iter().enumerate() {
             let output = target.outputs[o];
@@ -540,20 +539,17 @@ impl Arena {
                     }
                 }
             }
-            let has_nulls = self.has_nulls[slot] || any_invalid;
-            found.nulls |= has_nulls;
-            if let (true, Some(nulls)) = (has_nulls, target.nulls[o]) {
+            if self.has_nulls[slot] || any_invalid {
                 for i in 0..rows {
-                    let null = (self.has_nulls[slot] && self.nulls[slot][i] != 0) || self.invalid[i] != 0;
-                    // SAFETY: within the output.
-                    unsafe { nulls.add(rows_of.row(i)).write(u8::from(null)) };
+                    if (self.has_nulls[slot] && self.nulls[slot][i] != 0) || self.invalid[i] != 0 {
+                        target.nulls[o].set(rows_of.row(i), 1);
+                    }
                 }
             }
         }
-        if let (true, Some(reasons)) = (any_invalid, target.reasons) {
-            for i in 0..rows {
-                // SAFETY: within the frame.
-                unsafe { reasons.add(rows_of.row(i)).write(self.invalid[i]) };
+        if let (true, Some(reasons)) = (any_invalid, &target.reasons) {
+            for i in (0..rows).filter(|i| self.invalid[*i] != 0) {
+                reasons.set(rows_of.row(i), self.invalid[i]);
             }
         }
     }

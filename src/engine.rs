@@ -6,7 +6,7 @@
 use crate::arena::{Arena, Found, Layout, RowsOf, Target};
 use crate::gradient;
 use crate::kernel::WINDOW;
-use crate::memory::{reserve, zeros};
+use crate::memory::{Marks, reserve};
 use crate::number::LANES;
 use crate::plan::{Plan, VariableId, registry};
 use crate::request::{Answer, BadRows, Column, Further, Patterns, Request, Settings, Stopped};
@@ -39,17 +39,15 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
             }
         }
     }
-    let mut answer =
-        Answer { outputs: Vec::new(), nulls: Vec::new(), bad_columns: Vec::new(), bad_rows, reasons: None };
+    let mut outputs: Vec<Vec<f64>> = Vec::new();
     for _ in 0..request.results() {
-        answer.outputs.push(reserve(request.rows)?);
-        answer.nulls.push(Some(zeros(request.rows)?));
+        outputs.push(reserve(request.rows)?);
     }
-    let mut reasons: Vec<u16> = if settings.null_invalid { zeros(request.rows)? } else { Vec::new() };
-    let outputs: Vec<*mut f64> = answer.outputs.iter_mut().map(Vec::as_mut_ptr).collect();
-    let nulls: Vec<Option<*mut u8>> = answer.nulls.iter_mut().map(|n| n.as_mut().map(Vec::as_mut_ptr)).collect();
-    let target =
-        Target { outputs: &outputs, nulls: &nulls, reasons: settings.null_invalid.then_some(reasons.as_mut_ptr()) };
+    let target = Target {
+        outputs: &outputs.iter_mut().map(Vec::as_mut_ptr).collect::<Vec<_>>(),
+        nulls: outputs.iter().map(|_| Marks::new(request.rows)).collect(),
+        reasons: settings.null_invalid.then(|| Marks::new(request.rows)),
+    };
 
     let all = Mutex::new(Found::default());
     let first_reason = registry().variables.len() + 1;
@@ -64,19 +62,15 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
                     let reason = u16::try_from(first_reason + number).unwrap_or(u16::MAX);
                     for i in stretch {
                         let row = if rows.is_empty() { i } else { rows[i] as usize };
-                        for (output, nulls) in target.outputs.iter().zip(target.nulls) {
+                        for (output, nulls) in target.outputs.iter().zip(&target.nulls) {
                             // SAFETY: within the frame.
-                            unsafe {
-                                output.add(row).write(0.0);
-                                nulls.map(|nulls| nulls.add(row).write(1));
-                            }
+                            unsafe { output.add(row).write(0.0) };
+                            nulls.set(row, 1);
                         }
-                        if let Some(reasons) = target.reasons {
-                            // SAFETY: within the frame.
-                            unsafe { reasons.add(row).write(reason) };
+                        if let Some(reasons) = &target.reasons {
+                            reasons.set(row, reason);
                         }
                     }
-                    all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).nulls = true;
                     continue;
                 }
             };
@@ -97,19 +91,19 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
     if stop.load(Ordering::Relaxed) {
         return Err(Stopped::Interrupted);
     }
-    for values in &mut answer.outputs {
+    let Target { nulls, reasons, .. } = target;
+    for values in &mut outputs {
         // SAFETY: every pattern's rows have been written, by tasks or where there is no plan, and no task was stopped.
         unsafe { values.set_len(request.rows) };
     }
     let found = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    answer.bad_columns = found.columns.into_values().collect();
-    if !found.nulls {
-        answer.nulls = answer.outputs.iter().map(|_| None).collect();
-    }
-    if settings.null_invalid && (!answer.bad_columns.is_empty() || !answer.bad_rows.is_empty()) {
-        answer.reasons = Some(reasons);
-    }
-    Ok(answer)
+    Ok(Answer {
+        outputs,
+        nulls: nulls.into_iter().map(Marks::taken).collect::<Result<_, _>>()?,
+        bad_columns: found.columns.into_values().collect(),
+        bad_rows,
+        reasons: reasons.map_or(Ok(None), Marks::taken)?,
+    })
 }
 
 /// Rows of one task: a few tasks a thread, all alike, and no more than stay in the second-level cache.
@@ -185,7 +179,7 @@ fn task(
                 Further::Solve(search) => solve::block(arena, layout, search, settings, rows_of, count),
                 Further::Gradient { elasticities, .. } => gradient::block(arena, layout, *elasticities, count, stop),
             }
-            arena.store(layout, target, rows_of, count, &mut found);
+            arena.store(layout, target, rows_of, count);
         }
         from += counts.iter().sum::<usize>();
     }

@@ -179,7 +179,7 @@ pub fn gradient(
 /// Derivatives of every output by one variable.
 struct Derivatives {
     values: Vec<Vec<f64>>,
-    nulls: Vec<Option<Vec<u8>>>,
+    nulls: Vec<Option<Vec<u16>>>,
 }
 
 impl Derivatives {

@@ -1,9 +1,13 @@
 //! Memory for results, or the knowledge that there is none.
 
 use crate::request::Stopped;
-use std::alloc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
-/// A vector with room for `rows` values, or the knowledge that there is no memory for it.
+/// A vector with room for `rows` values.
+///
+/// # Errors
+/// Where there is no memory for it.
 pub fn reserve<T>(rows: usize) -> Result<Vec<T>, Stopped> {
     let mut values: Vec<T> = Vec::new();
     values.try_reserve_exact(rows).map_err(|_| Stopped::OutOfMemory)?;
@@ -11,26 +15,36 @@ pub fn reserve<T>(rows: usize) -> Result<Vec<T>, Stopped> {
     Ok(values)
 }
 
-/// The same with zeros in it. New pages of the system are zeros: none is touched before something else is written to it.
-#[expect(clippy::same_length_and_capacity, reason = "all of it is zeros")]
-pub fn zeros<T: Zero>(rows: usize) -> Result<Vec<T>, Stopped> {
-    let layout = alloc::Layout::array::<T>(rows).map_err(|_| Stopped::OutOfMemory)?;
-    if layout.size() == 0 {
-        return Ok(Vec::new());
-    }
-    // SAFETY: the size is not 0.
-    let at = unsafe { alloc::alloc_zeroed(layout) }.cast::<T>();
-    if at.is_null() {
-        return Err(Stopped::OutOfMemory);
-    }
-    // SAFETY: the memory was allocated with the layout of as many values, each of which is 0.
-    Ok(unsafe { Vec::from_raw_parts(at, rows, rows) })
+/// A number for each row, 0 until another is set. The first that is set takes the memory for all.
+pub struct Marks {
+    rows: usize,
+    marks: OnceLock<Option<Vec<AtomicU16>>>,
 }
 
-/// A type whose value of zero bits is a value.
-pub trait Zero: Copy {}
-impl Zero for u16 {}
-impl Zero for u8 {}
+impl Marks {
+    pub fn new(rows: usize) -> Marks {
+        Marks { rows, marks: OnceLock::new() }
+    }
+    pub fn set(&self, row: usize, mark: u16) {
+        let marks = self.marks.get_or_init(|| {
+            let mut marks = reserve(self.rows).ok()?;
+            marks.resize_with(self.rows, AtomicU16::default);
+            Some(marks)
+        });
+        if let Some(marks) = marks {
+            marks[row].store(mark, Ordering::Relaxed);
+        }
+    }
+    /// None where none was set.
+    ///
+    /// # Errors
+    /// Where memory was short.
+    pub fn taken(self) -> Result<Option<Vec<u16>>, Stopped> {
+        let Some(marks) = self.marks.into_inner() else { return Ok(None) };
+        let marks = marks.ok_or(Stopped::OutOfMemory)?;
+        Ok(Some(marks.into_iter().map(AtomicU16::into_inner).collect()))
+    }
+}
 
 /// Asks for pages of 2 MiB where there is room for some: to have the system hand out and clear pages of 4 KiB one by one takes
 /// longer than to compute what is written to them.

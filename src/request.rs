@@ -164,8 +164,8 @@ pub struct BadRows {
 
 pub struct Answer {
     pub outputs: Vec<Vec<f64>>,
-    /// For each output one byte a row, 1 for null, where any row is null.
-    pub nulls: Vec<Option<Vec<u8>>>,
+    /// For each output a number a row, 1 for null, where any row is null.
+    pub nulls: Vec<Option<Vec<u16>>>,
     pub bad_columns: Vec<BadColumn>,
     pub bad_rows: Vec<BadRows>,
     /// Why a row was nulled: 0 for none, v + 1 for variable v, then the unanswerable patterns.

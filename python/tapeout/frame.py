@@ -278,8 +278,8 @@ def _series(name: str, values: np.ndarray[Any, Any], nulls: np.ndarray[Any, Any]
 
 
 def _masked(series: pl.Series, nulls: np.ndarray[Any, Any] | None) -> pl.Series:
-    """The series with null where the bytes say so."""
-    if nulls is None or not nulls.any():
+    """The series with null where the numbers say so."""
+    if nulls is None:
         return series
     return pl.select(pl.when(pl.lit(pl.Series(nulls)) == 0).then(pl.lit(series)).alias(series.name)).to_series()
 
