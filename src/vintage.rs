@@ -36,6 +36,41 @@ pub fn value<N: Number>(price: N, running_cost: N, fall_log_per_year: N, rate: N
     price * present_value_of_flow(fall_log_per_year + rate, years) - running_cost * present_value_of_flow(rate, years)
 }
 
+/// Year ends that are looked at.
+pub const YEARS: usize = 10;
+
+/// The same at year ends 0 to `YEARS` from a price of 1 on, for `life_years` from the purchase: what a whole year earns is in
+/// proportion to the price, so that only the year in which it stops, or what follows the last, takes exponentials of its own.
+#[inline(always)]
+pub fn value_by_year<N: Number>(running_cost: N, fall_log_per_year: N, rate: N, life_years: N) -> [N::Slot; YEARS + 1] {
+    #[expect(clippy::cast_precision_loss, reason = "10")]
+    let last = life_years.floor().min(N::of(YEARS as f64));
+    let last_price = (-(fall_log_per_year * last)).exp();
+    let last_value = value(last_price, running_cost, fall_log_per_year, rate, life_years - last);
+    let yearly_price = (-fall_log_per_year).exp();
+    let yearly_discount = (-rate).exp();
+    let earned_of_price = present_value_of_flow(fall_log_per_year + rate, N::one());
+    let running = running_cost * present_value_of_flow(rate, N::one());
+    let mut by_year = [N::zero().save(); YEARS + 1];
+    let mut price = N::one();
+    let mut k = 0;
+    while k <= YEARS {
+        by_year[k] = price.save();
+        price = price * yearly_price;
+        k += 1;
+    }
+    let mut left = N::zero();
+    while k > 0 {
+        k -= 1;
+        #[expect(clippy::cast_precision_loss, reason = "at most 10")]
+        let year = N::of(k as f64);
+        let whole = N::restore(by_year[k]) * earned_of_price - running + yearly_discount * left;
+        left = N::select(year.lt(last), whole, N::select(year.eq(last), last_value, N::zero()));
+        by_year[k] = left.save();
+    }
+    by_year
+}
+
 /// What books still hold of 1, `age` years after the purchase.
 #[inline(always)]
 pub fn book_share<N: Number>(book: FleetBook, age: N, life_years: N, rate: N) -> N {
@@ -113,6 +148,12 @@ impl<N: Number> Scarcity<N> {
     #[inline(always)]
     pub fn log(&self) -> N {
         self.faded_log + self.shock_log
+    }
+    /// The highest it can be from now on.
+    #[inline(always)]
+    pub fn highest_log(&self) -> N {
+        let shock_log = N::select(self.shocked.eq(N::one()), self.shock_log, self.first_shock_log);
+        self.faded_log.positive_part() + shock_log.positive_part()
     }
     /// On to the month end `age` months after the purchase.
     #[inline(always)]

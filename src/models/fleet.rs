@@ -9,7 +9,8 @@
 //!
 //! The newest vintage sets the price: its full cost falls at g, and scarcity lifts the price above it and fades with a
 //! half-life. Prices are those at month ends and log-linear between; every integral is exact for them (`vintage.rs`). After 120 months
-//! scarcity stays as it is and the rest is closed form. Without scarcity and without a limit of power this is `fleet_steady`.
+//! scarcity stays as it is and the rest is closed form. Without scarcity and without a limit of power this is `fleet_steady`,
+//! and computed year by year.
 //!
 //! Where power is short a new machine earns e(t) times as much from a megawatt, less its full cost: the old one goes when
 //! that is more. Without scarcity the newest vintage earns just its cost, and the rule is that of running cost.
@@ -24,15 +25,18 @@
 //! (SemiAnalysis): a constant decline has no rise in it, scarcity that returns has. Left out: sale for scrap, contracts that
 //! fix the price, and the facility, which outlives the machines.
 
-use crate::finance::{MONTHS_PER_YEAR, deferred_annuity, present_value_between, present_value_of_flow};
+use crate::finance::{
+    MONTHS_PER_YEAR, YEARS_PER_MONTH, deferred_annuity, present_value_between, present_value_of_flow,
+};
 use crate::market::{HORIZON, HORIZON_MONTHS};
 use crate::saving::months;
 use crate::variable::{HUGE, INFINITE, NONE, model};
-use crate::vintage::{Excess, FleetBook, FleetStatus, Scarcity, book_share, life_years, value};
+use crate::vintage::{Excess, FleetBook, FleetStatus, Scarcity, YEARS, book_share, life_years, value, value_by_year};
 
 const _: () = assert!(HORIZON == 120, "the page says 120 months");
-const YEARS: usize = 10;
 const MONTHS: usize = 12;
+/// A price this far below running cost, in logarithms, is below it however both are rounded.
+const SURELY: f64 = 1e-9;
 
 model! {
     /// How much of a GPU cluster falling costs strand, month by month.
@@ -120,119 +124,157 @@ model! {
         let foreseen_years = life_years(running, foreseen, worn_out);
         let cost = value(N::one(), running, foreseen, risky_rate, foreseen_years);
 
-        // Scarcity at the purchase.
-        let mut scarcity = Scarcity::new(
-            x.fleet_scarcity_share,
-            x.fleet_shock_share,
-            x.fleet_vintage_months,
-            x.fleet_shock_months,
-            x.fleet_scarcity_half_life_months,
-        );
-        let bought_log = scarcity.log();
-
-        // Month by month: what a running machine earns in it, and until when it runs.
-        let monthly_rate = risky_rate / MONTHS_PER_YEAR;
-        let monthly_discount = (-monthly_rate).exp();
-        let monthly_running = running * present_value_of_flow(monthly_rate, N::one());
-        let worn_out_months = worn_out * MONTHS_PER_YEAR;
-        let efficiency_path = if x.fleet_power_limited {
-            (x.fleet_efficiency_growth_per_year.ln_1p() / MONTHS_PER_YEAR).exp()
-        } else {
-            N::one()
-        };
-        let monthly_vintage = (-(x.fleet_vintage_log_fall_per_year / MONTHS_PER_YEAR)).exp();
-        let mut efficiency = N::one();
-        let mut vintage_cost = N::one();
-        let mut price_log = bought_log;
-        let mut price = bought_log.exp();
-        let mut lead = price - running - (price - vintage_cost).positive_part();
-        let mut stands = N::one();
-        let mut life_months = N::zero();
-        let mut earned = months::<N>();
-        let mut asked_log = bought_log;
-        let mut k = 0;
-        while k < HORIZON {
-            #[expect(clippy::cast_precision_loss, reason = "at most 120")]
-            let (now, next) = (k as f64, (k + 1) as f64);
-            scarcity.step(next);
-            let next_log = scarcity.log() - fall * (next / MONTHS_PER_YEAR);
-            let next_price = next_log.exp();
-
-            // The part of the month in which it runs.
-            let runs = running.lt(price);
-            let runs_next = running.lt(next_price);
-            let crossing = (price_log - running_log) / (price_log - next_log);
-            let mut begin = N::select(runs, N::zero(), N::select(runs_next, crossing, N::one()));
-            let mut end = N::select(runs_next, N::one(), N::select(runs, crossing, N::zero()));
-            if x.fleet_power_limited {
-                efficiency = efficiency * efficiency_path;
-                vintage_cost = vintage_cost * monthly_vintage;
-                let next_lead = next_price - running - efficiency * (next_price - vintage_cost).positive_part();
-                let stays = N::zero().le(next_lead);
-                let replaced = lead / (lead - next_lead);
-                let alive = stands.eq(N::one());
-                begin = N::zero();
-                end = N::select(alive, N::select(stays, N::one(), replaced), N::zero());
-                stands = N::select(stays, stands, N::zero());
-                lead = next_lead;
-            }
-            end = end.min((worn_out_months - now).positive_part());
-            begin = begin.min(end);
-            let length = end - begin;
-            let works = N::zero().lt(length);
-            life_months = N::select(works, end + now, life_months);
-
-            // What it earns in it, exactly.
-            let price_rate = price_log - next_log + monthly_rate;
-            let whole = present_value_between(price, next_price * monthly_discount, price_rate) - monthly_running;
-            let is_whole = length.eq(N::one());
-            let earns = if N::shortcut(is_whole | length.le(N::zero())) {
-                whole
-            } else {
-                let part = price * deferred_annuity(price_rate, begin, length)
-                    - running * deferred_annuity(monthly_rate, begin, length);
-                N::select(is_whole, whole, part)
-            };
-            earned[k] = N::select(works, earns / MONTHS_PER_YEAR, N::zero()).save();
-            price_log = next_log;
-            price = next_price;
-            if given.wanted.fleet_rent_ratio {
-                asked_log = N::select(x.fleet_age_months.eq(N::of(next)), price_log, asked_log);
-            }
-            k += 1;
-        }
-
-        // What is left after the horizon, with scarcity as it is then.
-        let later_most_years = (worn_out - HORIZON_MONTHS / MONTHS_PER_YEAR).positive_part();
-        let scarce_log = price_log - running_log;
-        let falls = N::zero().lt(fall);
-        let later_years = scarce_log.positive_part() / N::select(falls, fall, N::one());
-        let later_years = N::select(falls, later_years.min(later_most_years), later_most_years);
-        let still = running.lt(price) & stands.eq(N::one()) & N::zero().lt(later_years);
-        let later = value(price, running, fall, risky_rate, later_years);
-        let mut worth = N::select(still, later, N::zero());
-        let fleet_economic_life_years =
-            N::select(still, later_years + HORIZON_MONTHS / MONTHS_PER_YEAR, life_months / MONTHS_PER_YEAR);
-
-        // Backward: what a machine that still works is worth at the month's beginning, and at year ends what all are.
+        // Without scarcity whole years are alike. A derivative by what there is none of takes the months all the same.
+        let is_steady = x.fleet_scarcity_share.eq(N::zero()) & x.fleet_shock_share.eq(N::zero());
+        let may_be_steady = !(x.fleet_power_limited || N::CARRIES);
+        let asked_years = x.fleet_age_months / MONTHS_PER_YEAR;
         let mut market_by = [N::zero().save(); YEARS + 1];
-        let mut asked_worth = worth;
-        let mut k = HORIZON;
-        loop {
-            if k.is_multiple_of(MONTHS) {
-                market_by[k / MONTHS] = worth.save();
+        let mut asked_worth = N::zero();
+        let mut fleet_economic_life_years = N::zero();
+        let mut risen_log = N::zero();
+
+        if !(may_be_steady && N::shortcut(is_steady)) {
+            // Month by month: what a running machine earns in it, and until when it runs.
+            let monthly_rate = risky_rate / MONTHS_PER_YEAR;
+            let monthly_discount = (-monthly_rate).exp();
+            let monthly_running = running * present_value_of_flow(monthly_rate, N::one());
+            let worn_out_months = worn_out * MONTHS_PER_YEAR;
+            let efficiency_path = if x.fleet_power_limited {
+                (x.fleet_efficiency_growth_per_year.ln_1p() / MONTHS_PER_YEAR).exp()
+            } else {
+                N::one()
+            };
+            let monthly_vintage = (-(x.fleet_vintage_log_fall_per_year / MONTHS_PER_YEAR)).exp();
+            let mut efficiency = N::one();
+            let mut vintage_cost = N::one();
+            let mut scarcity = Scarcity::new(
+                x.fleet_scarcity_share,
+                x.fleet_shock_share,
+                x.fleet_vintage_months,
+                x.fleet_shock_months,
+                x.fleet_scarcity_half_life_months,
+            );
+            if given.wanted.fleet_rent_ratio {
+                // As if bought then.
+                let then = Scarcity::new(
+                    x.fleet_scarcity_share,
+                    x.fleet_shock_share,
+                    x.fleet_vintage_months + x.fleet_age_months,
+                    x.fleet_shock_months,
+                    x.fleet_scarcity_half_life_months,
+                );
+                risen_log = then.log() - scarcity.log();
             }
-            if given.wanted.fleet_value_at_age_share {
+            let mut price_log = scarcity.log();
+            let mut price = price_log.exp();
+            let mut lead = price - running - (price - vintage_cost).positive_part();
+            let mut stands = N::one();
+            let mut life_months = N::zero();
+            let mut earned = months::<N>();
+            let mut k = 0;
+            while k < HORIZON {
                 #[expect(clippy::cast_precision_loss, reason = "at most 120")]
-                let asked = x.fleet_age_months.eq(N::of(k as f64));
-                asked_worth = N::select(asked, worth, asked_worth);
+                let (now, next) = (k as f64, (k + 1) as f64);
+                scarcity.step(next);
+                let fallen_log = fall * (next / MONTHS_PER_YEAR);
+                let next_log = scarcity.log() - fallen_log;
+                let next_price = next_log.exp();
+
+                // The part of the month in which it runs.
+                let runs = running.lt(price);
+                let runs_next = running.lt(next_price);
+                let crossing = (price_log - running_log) / (price_log - next_log);
+                let mut begin = N::select(runs, N::zero(), N::select(runs_next, crossing, N::one()));
+                let mut end = N::select(runs_next, N::one(), N::select(runs, crossing, N::zero()));
+                if x.fleet_power_limited {
+                    efficiency = efficiency * efficiency_path;
+                    vintage_cost = vintage_cost * monthly_vintage;
+                    let next_lead = next_price - running - efficiency * (next_price - vintage_cost).positive_part();
+                    let stays = N::zero().le(next_lead);
+                    let replaced = lead / (lead - next_lead);
+                    let alive = stands.eq(N::one());
+                    begin = N::zero();
+                    end = N::select(alive, N::select(stays, N::one(), replaced), N::zero());
+                    stands = N::select(stays, stands, N::zero());
+                    lead = next_lead;
+                }
+                end = end.min((worn_out_months - now).positive_part());
+                begin = begin.min(end);
+                let length = end - begin;
+                let works = N::zero().lt(length);
+                life_months = N::select(works, end + now, life_months);
+
+                // What it earns in it, exactly.
+                let price_rate = price_log - next_log + monthly_rate;
+                let whole = present_value_between(price, next_price * monthly_discount, price_rate) - monthly_running;
+                let is_whole = length.eq(N::one());
+                let earns = if N::shortcut(is_whole | length.le(N::zero())) {
+                    whole
+                } else {
+                    let part = price * deferred_annuity(price_rate, begin, length)
+                        - running * deferred_annuity(monthly_rate, begin, length);
+                    N::select(is_whole, whole, part)
+                };
+                earned[k] = N::select(works, earns * YEARS_PER_MONTH, N::zero()).save();
+                price_log = next_log;
+                price = next_price;
+                k += 1;
+
+                // Where it never runs again all that follows is 0.
+                let highest_log = scarcity.highest_log() - fallen_log;
+                let priced_out = N::zero().le(fall) & highest_log.le(running_log - SURELY);
+                if N::shortcut(priced_out | stands.eq(N::zero()) | worn_out_months.le(N::of(next))) {
+                    break;
+                }
             }
-            if k == 0 {
-                break;
+
+            // What is left after the horizon, with scarcity as it is then.
+            let later_most_years = (worn_out - HORIZON_MONTHS / MONTHS_PER_YEAR).positive_part();
+            let scarce_log = price_log - running_log;
+            let falls = N::zero().lt(fall);
+            let later_years = scarce_log.positive_part() / N::select(falls, fall, N::one());
+            let later_years = N::select(falls, later_years.min(later_most_years), later_most_years);
+            let still = running.lt(price) & stands.eq(N::one()) & N::zero().lt(later_years);
+            let later = value(price, running, fall, risky_rate, later_years);
+            let mut worth = N::select(still, later, N::zero());
+            fleet_economic_life_years =
+                N::select(still, later_years + HORIZON_MONTHS / MONTHS_PER_YEAR, life_months / MONTHS_PER_YEAR);
+
+            // Backward: what a machine that still works is worth at the month's beginning, and at year ends what all are.
+            asked_worth = worth;
+            loop {
+                if k.is_multiple_of(MONTHS) {
+                    market_by[k / MONTHS] = worth.save();
+                }
+                if given.wanted.fleet_value_at_age_share {
+                    #[expect(clippy::cast_precision_loss, reason = "at most 120")]
+                    let asked = x.fleet_age_months.eq(N::of(k as f64));
+                    asked_worth = N::select(asked, worth, asked_worth);
+                }
+                if k == 0 {
+                    break;
+                }
+                k -= 1;
+                worth = N::restore(earned[k]) + monthly_discount * worth;
             }
-            k -= 1;
-            worth = N::restore(earned[k]) + monthly_discount * worth;
         }
+        if may_be_steady {
+            let years = life_years(running, fall, worn_out);
+            let steady_by = value_by_year(running, fall, risky_rate, years);
+            let mut k = 0;
+            while k <= YEARS {
+                market_by[k] = N::select(is_steady, N::restore(steady_by[k]), N::restore(market_by[k])).save();
+                k += 1;
+            }
+            fleet_economic_life_years = N::select(is_steady, years, fleet_economic_life_years);
+            if given.wanted.fleet_value_at_age_share {
+                let price = (-(fall * asked_years)).exp();
+                let left_years = (years - asked_years).positive_part();
+                asked_worth =
+                    N::select(is_steady, value(price, running, fall, risky_rate, left_years), asked_worth);
+            }
+        }
+        let worth = N::restore(market_by[0]);
         let unknown = N::of(f64::NAN);
         let bounded = N::zero().lt(cost) & cost.lt(N::of(INFINITE)) & worth.lt(N::of(INFINITE));
         let survival = -x.fleet_failure_per_year;
@@ -257,7 +299,6 @@ model! {
             given.fleet_stranded_share((fleet_book_value_share - fleet_market_value_share).positive_part());
         let fleet_stranded_usd = given.fleet_stranded_usd(x.fleet_capex_usd * fleet_stranded_share);
 
-        let asked_years = x.fleet_age_months / MONTHS_PER_YEAR;
         let asked_share = asked_worth * (survival * asked_years).exp() / cost;
         Outputs {
             fleet_foreseen_decline_per_year, fleet_market_value_share, fleet_book_value_share, fleet_stranded_share,
@@ -265,7 +306,7 @@ model! {
             fleet_writedown_year: N::select(bounded, excess.year(), unknown),
             fleet_first_writedown_year: N::select(bounded, first_year, unknown),
             fleet_npv_share: N::select(bounded, worth / cost - 1.0, unknown),
-            fleet_rent_ratio: (asked_log - bought_log).exp(),
+            fleet_rent_ratio: (risen_log - fall * asked_years).exp(),
             fleet_value_at_age_share: N::select(bounded, asked_share, unknown),
             fleet_book_at_age_share: book_share(x.fleet_book, asked_years, x.fleet_book_life_years, rate),
             fleet_status: N::select(bounded, FleetStatus::Ok.number(), FleetStatus::Unbounded.number()),
@@ -329,7 +370,10 @@ mod tests {
                     ("fleet_failure_per_year", failure),
                     ("fleet_physical_life_years", worn_out),
                 ];
-                let monthly = evaluate::<Fleet>(&with(&TREND, &constant), &[]);
+                // The least there is of scarcity takes the months one by one.
+                let scarce = [("fleet_scarcity_share", 1e-300)];
+                let monthly = evaluate::<Fleet>(&with(&with(&TREND, &constant), &scarce), &[]);
+                let yearly = evaluate::<Fleet>(&with(&TREND, &constant), &[]);
                 let book = with(&constant, &[("fleet_book_life_years", 6.0)]);
                 let closed = evaluate::<FleetSteady>(&book, &[]);
                 // 120 sums of parts, and a cost that is a difference of two.
@@ -338,13 +382,22 @@ mod tests {
                     ("fleet_market_value_share", "fleet_steady_market_value_share"),
                     ("fleet_stranded_share", "fleet_steady_stranded_share"),
                 ] {
-                    let (found, wanted) = (monthly[name], closed[steady]);
+                    for found in [monthly[name], yearly[name]] {
+                        let wanted = closed[steady];
+                        assert!(
+                            found == wanted || (found - wanted).abs() < 1e-11 * wanted.max(1.0),
+                            "{name} {opex} {fall}: {found} {wanted}"
+                        );
+                    }
+                }
+                for name in ["fleet_npv_share", "fleet_value_at_age_share", "fleet_rent_ratio"] {
                     assert!(
-                        found == wanted || (found - wanted).abs() < 1e-11 * wanted.max(1.0),
-                        "{name} {opex} {fall}: {found} {wanted}"
+                        (monthly[name] - yearly[name]).abs() < 1e-11 * yearly[name].max(1.0),
+                        "{name} {opex} {fall}"
                     );
                 }
                 assert_eq!(monthly["fleet_writedown_year"], closed["fleet_steady_writedown_year"]);
+                assert_eq!(yearly["fleet_writedown_year"], closed["fleet_steady_writedown_year"]);
             }
         }
     }

@@ -13,10 +13,7 @@
 //! and market, not a loss: who foresaw the fall has earned it back in the first years' prices.
 
 use crate::variable::{INFINITE, model};
-use crate::vintage::{Excess, FleetStatus, life_years, value};
-
-/// Year ends that are looked at.
-const YEARS: usize = 10;
+use crate::vintage::{Excess, FleetStatus, YEARS, life_years, value};
 
 model! {
     /// How much of a cluster falling costs strand, at a constant rate.
