@@ -215,4 +215,18 @@ mod tests {
         // For ever: 1 / 0.4 - 0.5 / 0.1.
         assert!((value(1.0, 0.5, 0.3, 0.1, f64::INFINITY) - (2.5 - 5.0)).abs() < 1e-14); // two quotients
     }
+
+    #[test]
+    fn values_by_year_are_those_of_each() {
+        // In the year in which it stops, at its end, after the last one, and for ever.
+        for (fall, life) in [(0.3, 2.31), (0.3, 0.4), (0.1, 7.0), (0.05, 13.9), (-0.01, f64::INFINITY)] {
+            let by_year = value_by_year(0.5, fall, 0.1, life);
+            for (year, found) in by_year.iter().enumerate() {
+                let year = f64::from(u8::try_from(year).expect("at most 10"));
+                let left = (life - year).max(0.0);
+                let wanted = value(core_math::exp(-fall * year), 0.5, fall, 0.1, left);
+                assert!((found - wanted).abs() < 1e-14, "{fall} {life} {year}: {found}, {wanted}"); // eleven sums
+            }
+        }
+    }
 }

@@ -51,6 +51,7 @@ LIMITS = {
     "programme_planned_months": (0.0, 130.0),
     "programme_tapeout_months": (0.0, 60.0),
 }
+SHORT = {"fleet": {"fleet_scarcity_share": 0.0, "fleet_shock_share": 0.0}}
 SLOW = {"die": 131, "build": 203, "alignment_search": 203, "build_month": 203}
 
 
@@ -157,6 +158,20 @@ def test_neighbors_never_matter(model: str, wanted: dict[str, pl.DataFrame]) -> 
         same(tapeout.evaluate(frame[k], outputs), want[k])
     order: Any = generator.permutation(frame.height)
     same(tapeout.evaluate(frame[order], outputs), want[order])
+
+
+@pytest.mark.parametrize("model", list(SHORT))
+def test_rows_with_a_shorter_way(model: str) -> None:
+    """Each output alone and with all others, of rows that have a closed form among their like and among others."""
+    frame = FRAMES[model]
+    short = frame.with_columns(**{name: pl.lit(value) for name, value in SHORT[model].items()})
+    order: Any = np.arange(2 * frame.height).reshape(2, -1).T.ravel()  # in turn
+    mixed = pl.concat([frame, short])[order]
+    outputs = scenarios.models()[model][1]
+    want = tapeout.evaluate(mixed, outputs).select(outputs)
+    for name in outputs:
+        same(tapeout.evaluate(mixed, name).select(name), want.select(name))
+        same(tapeout.evaluate(short, name).select(name), want[1::2].select(name))
 
 
 def test_a_constant_is_as_a_column(wanted: dict[str, pl.DataFrame]) -> None:
