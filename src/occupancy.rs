@@ -13,8 +13,9 @@ use crate::number::Number;
 
 /// Most defects that are counted one by one.
 const MOST: usize = 64;
-/// A tail below this share of the sum is not followed.
-const NEGLIGIBLE: f64 = 1e-17;
+/// A term below this share of the sum is the last, once terms fall by an eighth or faster.
+const NEGLIGIBLE: f64 = 1e-16;
+const FALLS: f64 = 7.0 / 8.0;
 
 const NUMBERS: [f64; MOST + 2] = {
     let mut numbers = [0.0; MOST + 2];
@@ -26,62 +27,55 @@ const NUMBERS: [f64; MOST + 2] = {
     numbers
 };
 
-/// The chance that 1, 2, … `defects` defects leave no more units bad than are spare, over that of none. The mask says for
-/// which rows the count has ended; others have more defects than are counted.
+/// The chance that 1, 2, … defects leave no more units bad than are spare, over that of none. The mask says for which rows
+/// the count has ended; others have more defects than are counted.
 #[inline(always)]
 pub fn rescued_by_count<N: Number>(lambda: N, shape: N, units: Units<N>) -> (N, N::Mask) {
     let clustering = N::one() / shape;
     let by_defect = lambda * units.share / (lambda * clustering + 1.0);
     // The ratio of one chance to the last falls towards this or rises to it.
     let last_ratio = by_defect * clustering;
-    let mut chances = [N::zero().save(); MOST + 1];
-    // Of any number of defects, and of no more than there are spare units, which all are rescued.
-    let mut chance = N::one();
-    let mut certain = N::zero();
-    let mut ended = N::one().lt(N::zero());
-    let mut most = 0;
-    while most < MOST && !N::all(ended) {
-        let before = NUMBERS[most];
-        most += 1;
-        let ratio = by_defect * (clustering * before + 1.0) / NUMBERS[most];
-        chance = N::select(ended, N::zero(), chance * ratio);
-        chances[most] = chance.save();
-        certain = certain + N::select(N::of(NUMBERS[most]).le(units.spare), chance, N::zero());
-        let next = (by_defect * (clustering * NUMBERS[most] + 1.0) / NUMBERS[most + 1]).max(last_ratio);
-        let falls = next.lt(N::one());
-        ended = ended | (falls & (chance * next).le((-next + 1.0) * certain * NEGLIGIBLE));
-    }
-    if N::shortcut(N::of(NUMBERS[most]).le(units.spare)) {
-        return (certain, ended);
-    }
-
-    // Chances of 1, 2, … units hit, of those that are spare.
     let a_unit = N::one() / units.count;
-    let mut hit = [N::zero().save(); MOST + 1];
-    let mut new = [N::zero().save(); MOST + 1];
-    let last = units.spare.highest();
-    let mut rescued = N::zero();
-    let mut defects = 1;
-    while defects <= most {
-        let chance = N::restore(chances[defects]);
-        let mut within = N::zero();
-        if last >= NUMBERS[defects] {
-            let left = (-a_unit * NUMBERS[defects - 1] + 1.0).positive_part();
-            new[defects] = N::select(N::of(NUMBERS[defects]).le(units.spare), left, N::zero()).save();
-        }
-        let mut count = defects;
-        while count > 0 {
-            if last >= NUMBERS[count] {
-                let before = if defects == 1 { N::one() } else { N::restore(hit[count - 1]) };
-                let now = N::restore(hit[count]) * (a_unit * NUMBERS[count]) + before * N::restore(new[count]);
-                hit[count] = now.save();
-                within = within + now;
-            }
-            count -= 1;
-        }
-        let within = N::select(N::of(NUMBERS[defects]).le(units.spare), N::one(), within);
-        rescued = rescued + chance * within;
+    let (fewest, most) = (-(-units.spare).highest(), units.spare.highest());
+    // Ways in which so many defects hit 1, 2, … units, and the chance of one way: n^64 is below 1e256.
+    let mut ways = [N::zero().save(); MOST + 1];
+    ways[0] = N::one().save();
+    let (mut hit, mut followed) = (0, 0);
+    let (mut chance, mut of_a_way) = (N::one(), N::one());
+    let (mut before, mut rescued) = (N::one(), N::zero());
+    let mut ended = N::one().lt(N::zero());
+    let mut defects = 0;
+    while defects < MOST && !N::all(ended) {
+        let ratio = by_defect * (clustering * NUMBERS[defects] + 1.0) / NUMBERS[defects + 1];
         defects += 1;
+        chance = chance * ratio;
+        of_a_way = of_a_way * (ratio * a_unit);
+        // No more defects than there are spare units are all rescued.
+        let mut now = chance;
+        if fewest < NUMBERS[defects] {
+            let mut within = N::zero();
+            while followed < defects {
+                followed += 1;
+                hit += usize::from(NUMBERS[followed] <= most);
+                within = N::zero();
+                let mut count = hit;
+                while count > 0 {
+                    let unhit = units.count - NUMBERS[count - 1];
+                    let now = N::restore(ways[count]) * NUMBERS[count] + N::restore(ways[count - 1]) * unhit;
+                    ways[count] = now.save();
+                    within = within + N::select(N::of(NUMBERS[count]).le(units.spare), now, N::zero());
+                    count -= 1;
+                }
+                ways[0] = N::zero().save();
+            }
+            now = N::select(N::of(NUMBERS[defects]).le(units.spare), chance, of_a_way * within);
+        }
+        rescued = rescued + N::select(ended, N::zero(), now);
+        // The share rescued falls faster and faster: it is the survival of a sum of geometric times, from one unit hit to the
+        // next, whose law is log-concave.
+        let falls = (now * ratio.max(last_ratio)).le(before * ratio * FALLS);
+        ended = ended | (falls & now.le(rescued * NEGLIGIBLE));
+        before = now;
     }
     (rescued, ended)
 }
@@ -110,8 +104,21 @@ mod tests {
     }
 
     #[test]
+    fn many_defects_by_the_sum_over_units() {
+        // Poisson, u defects on a unit: Σ C(n,j) (e^u - 1)^j, j up to the spare ones.
+        let (share, ended) = rescued_by_count(100.0, f64::INFINITY, Units { count: 100.0, spare: 10.0, share: 1.0 });
+        let (mut term, mut sum) = (1.0, 0.0);
+        for j in 1..=10 {
+            term *= (101.0 - f64::from(j)) / f64::from(j) * core_math::expm1(1.0);
+            sum += term;
+        }
+        assert!(ended);
+        assert!((share / sum - 1.0).abs() < 1e-14, "{share}, {sum}"); // 64 roundings of a term
+    }
+
+    #[test]
     fn more_defects_than_are_counted_are_not_said_to_be_counted() {
-        let (_, ended) = rescued_by_count(100.0, f64::INFINITY, Units { count: 100.0, spare: 10.0, share: 1.0 });
+        let (_, ended) = rescued_by_count(100.0, f64::INFINITY, Units { count: 100.0, spare: 100.0, share: 1.0 });
         assert!(!ended);
         let (share, ended) = rescued_by_count(0.0, 3.0, Units { count: 100.0, spare: 10.0, share: 1.0 });
         assert!(ended && share == 0.0);
