@@ -10,7 +10,7 @@ use crate::defects::{Units, YieldModel, perfect_share, rescued_share};
 use crate::variable::{HUGE, NONE, choices, model};
 use crate::wafer::Wafer;
 
-const MM2_PER_CM2: f64 = 100.0;
+const CM2_PER_MM2: f64 = 0.01;
 
 choices!(
     /// How whole dies on a wafer are counted.
@@ -92,10 +92,11 @@ model! {
             GrossDieMethod::Classic => wafer.classic(),
             GrossDieMethod::Grid => wafer.grid(),
         });
-        let defects_per_die = die_area_mm2 / MM2_PER_CM2 * x.die_defect_density_per_cm2 * x.die_critical_area_ratio;
-        let perfect = perfect_share(x.yield_model, defects_per_die, x.die_cluster_alpha, x.die_critical_layers);
+        let defects_per_die = die_area_mm2 * CM2_PER_MM2 * x.die_defect_density_per_cm2 * x.die_critical_area_ratio;
+        let (alpha, layers) = (x.die_cluster_alpha, x.die_critical_layers);
+        let perfect = perfect_share(x.yield_model, defects_per_die, alpha, layers);
         let units = Units { count: x.die_units, spare: x.die_spare_units, share: x.die_redundant_share };
-        let rescued = rescued_share(x.yield_model, defects_per_die, x.die_cluster_alpha, x.die_critical_layers, units);
+        let rescued = rescued_share(x.yield_model, defects_per_die, alpha, layers, perfect, units);
         let die_yield = given.die_yield(perfect * x.die_systematic_yield);
         let die_sellable_yield =
             given.die_sellable_yield((die_yield + rescued * x.die_systematic_yield).min(N::one()));
