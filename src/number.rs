@@ -162,6 +162,23 @@ pub trait Number:
     fn positive_part(self) -> Self {
         self.max(Self::of(0.0))
     }
+    /// The power of a whole `exponent` from 0 on, by squares. Each factor adds a rounding: 1e-13 for a thousand.
+    #[inline(always)]
+    fn whole_pow(self, exponent: Self) -> Self {
+        let mut power = Self::one();
+        let mut square = self;
+        // An input that is not read is not a number, and would have no end.
+        let mut left = Self::zero().max(exponent);
+        loop {
+            let half = left * 0.5;
+            left = half.floor();
+            power = Self::select(left.lt(half), power * square, power);
+            if Self::all(left.lt(Self::one())) {
+                return power;
+            }
+            square = square * square;
+        }
+    }
     #[inline(always)]
     fn zero() -> Self {
         Self::of(0.0)

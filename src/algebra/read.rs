@@ -444,7 +444,7 @@ impl Reader<'_> {
                 ("exp" | "ln" | "sqrt" | "floor" | "abs", []) => return call(&method, receiver),
                 ("ln_1p", []) => return call("ln", infix(Operator::Plus, number(1.0), receiver)),
                 ("exp_m1", []) => return infix(Operator::Minus, call("exp", receiver), number(1.0)),
-                ("pow", [exponent]) => return infix(Operator::Power, receiver, exponent.clone()),
+                ("pow" | "whole_pow", [exponent]) => return infix(Operator::Power, receiver, exponent.clone()),
                 ("min" | "max", [other]) => return call_of_two(&method, receiver, other.clone()),
                 ("positive_part", []) => return call_of_two("max", receiver, number(0.0)),
                 ("lt", [other]) => return infix(Operator::Less, receiver, other.clone()),

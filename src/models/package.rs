@@ -95,16 +95,14 @@ model! {
             + x.package_substrate_usd
             + x.package_assembly_usd
             + x.package_test_usd;
-        let bonds_hold = x.package_bond_yield.pow(x.package_dies);
         let asic_bom_usd = given.asic_bom_usd(if x.package_chip_first {
-            parts_usd / (x.package_interposer_yield * bonds_hold)
+            parts_usd / (x.package_interposer_yield * x.package_bond_yield.whole_pow(x.package_dies))
         } else {
             parts_usd
         });
 
-        let package_good = good_when_passed.pow(x.package_dies)
-            * x.memory_quality.pow(x.package_memory_stacks)
-            * bonds_hold
+        let package_good = (good_when_passed * x.package_bond_yield).whole_pow(x.package_dies)
+            * x.memory_quality.whole_pow(x.package_memory_stacks)
             * x.package_yield;
         let package_pass_share = given.package_pass_share((-x.package_test_coverage + 1.0) + package_good * x.package_test_coverage);
         let some_pass = N::zero().lt(package_pass_share);
