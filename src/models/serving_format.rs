@@ -28,7 +28,7 @@ const NARROW: f64 = 0.6;
 /// What of a narrower format's peak is gained.
 #[inline(always)]
 fn gained<N: Number>(sixteen: N, peak: N, exponent: N) -> N {
-    sixteen * (peak / sixteen).pow(exponent)
+    sixteen * ((peak / sixteen).ln() * exponent).exp()
 }
 
 /// The rate, of those in 16, 8 and 4 bits, for weights of that width.
