@@ -42,7 +42,7 @@ fn hypot<N: Number>(a: N, b: N) -> N {
 
 /// The slope of √(a² + b²) from those of both.
 #[inline(always)]
-fn slope<N: Number>((a, a_slope): (N, N), (b, b_slope): (N, N)) -> N {
+fn slope<N: Number>((a, b): (N, N), (a_slope, b_slope): (N, N)) -> N {
     let whole = hypot(a, b);
     let some = N::zero().lt(whole);
     N::select(some, (a * a_slope + b * b_slope) / N::select(some, whole, N::one()), N::zero())
@@ -218,10 +218,6 @@ impl<N: Number> Parts<N> {
     pub fn decode_s(&self) -> N {
         self.weights_s + self.experts_s + self.kv_s + self.layers_s + self.network_s + self.host_s
     }
-    #[inline(always)]
-    pub fn tpot_s(&self) -> N {
-        self.decode_s() + self.prompts_s
-    }
 }
 
 /// A machine, everything but the batch settled.
@@ -237,6 +233,7 @@ pub struct Machine<N: Number> {
     expert_read_s: N,
     expert_flop_s: N,
     expert_factor: N,
+    /// Of the share of experts that one sequence's tokens don't touch.
     ln_untouched: N,
     all_active: N::Mask,
     kv_s: N,
@@ -244,7 +241,6 @@ pub struct Machine<N: Number> {
     collectives_s: N,
     traffic_s: N,
     host_s: N,
-    verified: N,
     output_tokens: N,
     prompts_s: N,
     prompts_share: N,
@@ -294,7 +290,7 @@ pub fn machine<N: Number>(
     let imbalance = N::select(one.lt(layout.expert), c.expert_imbalance, one);
     let expert_factor = (slice + 1.0) * imbalance * step;
     let all_active = one.le(w.active_share);
-    let ln_untouched = (-N::select(all_active, N::zero(), w.active_share)).ln_1p();
+    let ln_untouched = (-N::select(all_active, N::zero(), w.active_share)).ln_1p() * guess.verified;
 
     // A cache by heads can't be cut finer than its heads, a latent one not at all.
     let latent = N::zero().lt(w.latent);
@@ -340,7 +336,6 @@ pub fn machine<N: Number>(
         collectives_s,
         traffic_s: token_traffic_s * guess.verified * step,
         host_s: c.host_s * c.host_factor * step,
-        verified: guess.verified,
         output_tokens: sequence.output_tokens,
         prompts_s: prompt_s * prompts_share,
         prompts_share,
@@ -357,24 +352,42 @@ impl<N: Number> Machine<N> {
         self
     }
 
-    /// The parts of an output token's time with so many sequences at once.
+    /// Reading and arithmetic of the weights that every token goes through, and of experts.
+    #[inline(always)]
+    fn weights_s(&self, batch: N) -> [(N, N); 2] {
+        // Distinct experts that the tokens of a step touch: E (1 - (1 - k / E)^tokens).
+        let touched = -(self.ln_untouched * batch).exp_m1();
+        let touched = N::select(self.all_active, N::one(), touched);
+        [(self.read_s, self.flop_s * batch), (self.expert_read_s * touched, self.expert_flop_s * batch)]
+    }
+
+    /// What each sequence adds, whatever their number.
+    #[inline(always)]
+    fn each_s(&self) -> N {
+        self.kv_s + self.traffic_s + self.host_s + if self.mixed { self.prompts_s } else { N::zero() }
+    }
+
+    /// The time of an output token with so many sequences at once. What the experts take is known last, and so comes last.
+    #[inline(always)]
+    pub fn tpot_s(&self, batch: N) -> N {
+        let [weights, experts] = self.weights_s(batch);
+        let others_s = self.layers_s + self.collectives_s + self.each_s() * batch;
+        hypot(weights.0, weights.1) + others_s + self.expert_factor * hypot(experts.0, experts.1)
+    }
+
+    /// The parts of that time.
     #[inline(always)]
     pub fn parts(&self, batch: N) -> Parts<N> {
-        let flop_s = self.flop_s * batch;
-        // Distinct experts that the tokens of a step touch: E (1 - (1 - k / E)^tokens).
-        let touched = -(self.ln_untouched * (batch * self.verified)).exp_m1();
-        let touched = N::select(self.all_active, N::one(), touched);
-        let expert_read_s = self.expert_read_s * touched;
-        let expert_flop_s = self.expert_flop_s * batch;
+        let [(read_s, flop_s), (expert_read_s, expert_flop_s)] = self.weights_s(batch);
         Parts {
-            weights_s: hypot(self.read_s, flop_s),
+            weights_s: hypot(read_s, flop_s),
             experts_s: self.expert_factor * hypot(expert_read_s, expert_flop_s),
             kv_s: self.kv_s * batch,
             layers_s: self.layers_s,
             network_s: self.collectives_s + self.traffic_s * batch,
             host_s: self.host_s * batch,
             prompts_s: if self.mixed { self.prompts_s * batch } else { N::zero() },
-            weights_by_flop: self.read_s.lt(flop_s),
+            weights_by_flop: read_s.lt(flop_s),
             experts_by_flop: expert_read_s.lt(expert_flop_s),
         }
     }
@@ -395,11 +408,12 @@ impl<N: Number> Machine<N> {
         if !self.mixed {
             return most;
         }
+        let prompt_s = self.prompt_s / self.output_tokens;
         let mut batch = most;
         let mut pass = 0;
         while pass < PASSES {
-            let decode_s = self.output_tokens * self.parts(batch).tpot_s();
-            batch = most * (decode_s / (decode_s + self.prompt_s));
+            let tpot_s = self.tpot_s(batch);
+            batch = most * tpot_s / (tpot_s + prompt_s);
             pass += 1;
         }
         batch
@@ -500,17 +514,11 @@ impl<N: Number> Machine<N> {
     /// How much longer an output token takes for each sequence more in a step.
     #[inline(always)]
     fn seconds_a_sequence(&self, batch: N) -> N {
-        let flop_s = self.flop_s * batch;
-        let untouched = (self.ln_untouched * (batch * self.verified)).exp_m1() + 1.0;
-        let untouched = N::select(self.all_active, N::zero(), untouched);
-        let expert_read_s = self.expert_read_s * (-untouched + 1.0);
-        let newly_s = self.expert_read_s * untouched * -(self.ln_untouched * self.verified);
-        let newly_s = N::select(self.all_active, N::zero(), newly_s);
-        let expert_flop_s = self.expert_flop_s * batch;
-        let prompts_s = if self.mixed { self.prompts_s } else { N::zero() };
-        slope((self.read_s, N::zero()), (flop_s, self.flop_s))
-            + self.expert_factor * slope((expert_read_s, newly_s), (expert_flop_s, self.expert_flop_s))
-            + (self.kv_s + self.traffic_s + self.host_s + prompts_s)
+        let [weights, experts] = self.weights_s(batch);
+        let newly_s = N::select(self.all_active, N::zero(), (experts.0 - self.expert_read_s) * self.ln_untouched);
+        slope(weights, (N::zero(), self.flop_s))
+            + self.expert_factor * slope(experts, (newly_s, self.expert_flop_s))
+            + self.each_s()
     }
 
     /// The most sequences, of `few` to `most`, with which an output token takes no longer than `tpot_s`: `most` where all
@@ -519,7 +527,7 @@ impl<N: Number> Machine<N> {
     /// The last of Newton's steps, of a constant, carries the derivative.
     #[inline(always)]
     pub fn sequences_within(&self, tpot_s: N, few: N, most: N) -> N {
-        let (few_s, most_s) = (self.parts(few).tpot_s(), self.parts(most).tpot_s());
+        let (few_s, most_s) = (self.tpot_s(few), self.tpot_s(most));
         let (all, none) = (most_s.le(tpot_s), tpot_s.le(few_s));
         // From the chord, which the time of a token is near.
         let chord = (tpot_s - few_s) / (most_s - few_s) * (most - few) + few;
@@ -530,9 +538,9 @@ impl<N: Number> Machine<N> {
             #[inline(always)]
             |low, high| (low * high).sqrt(),
             #[inline(always)]
-            |sequences| (self.parts(sequences).tpot_s() - tpot_s, self.seconds_a_sequence(sequences)),
+            |sequences| (self.tpot_s(sequences) - tpot_s, self.seconds_a_sequence(sequences)),
         );
-        let found = root - (self.parts(root).tpot_s() - tpot_s) / self.seconds_a_sequence(root);
+        let found = root - (self.tpot_s(root) - tpot_s) / self.seconds_a_sequence(root);
         N::select(all, most, N::select(none, few, found))
     }
 

@@ -62,7 +62,7 @@ model! {
             let most = N::select(possible, machine.batch(N::of(SEQUENCES_MOST), most), N::one());
             // The load of one request, of whose time its own prompt has a part.
             let few = machine.batch(N::one(), N::one());
-            let alone_s = machine.parts(few).tpot_s();
+            let alone_s = machine.tpot_s(few);
             reachable = N::select(possible, reachable.max(N::one() / alone_s), reachable);
             let mut tier = 0;
             // Where no row can, there is nothing to look at.
@@ -71,7 +71,7 @@ model! {
                 let tpot_s = if tier == 0 { base_s } else { fast_s };
                 let served = possible & alone_s.le(tpot_s);
                 let batch = machine.sequences_within(tpot_s, few, most);
-                let taken_s = machine.parts(batch).tpot_s();
+                let taken_s = machine.tpot_s(batch);
                 let prompt_machines = machine.prompt_machines(batch, taken_s);
                 let throughput = machine.tokens_per_s_per_chip(batch, taken_s, prompt_machines);
                 let throughput = N::select(served, throughput, N::zero());
