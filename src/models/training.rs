@@ -131,7 +131,7 @@ model! {
             Amortization::DecliningBalance => {
                 let decline_per_year = x.train_value_decline_oom_per_year * LN_10;
                 let value_at_start_usd = server_price_usd * (-(decline_per_year * x.train_price_age_years)).exp();
-                value_at_start_usd * decline_per_year / HOURS_PER_YEAR
+                value_at_start_usd * (decline_per_year / HOURS_PER_YEAR)
             }
             Amortization::StraightLine => server_price_usd / (x.train_book_life_years * HOURS_PER_YEAR),
             Amortization::Annuity => {
