@@ -75,9 +75,9 @@ fn clamp<N: Bits>(x: N, low: f64, high: f64) -> N {
     x.min(of(high)).max(of(low))
 }
 
-/// e^r - 1 - r for |r| <= ln 2 / 2.
+/// e^r - 1 - r + c for |r| <= ln 2 / 2. What waits for the last power of r is kept short, here and in `ln_rest`.
 #[inline(always)]
-fn exp_tail<N: Bits>(r: N) -> N {
+fn exp_tail<N: Bits>(r: N, c: N) -> N {
     const C: [f64; 10] = [
         0.166_666_666_666_666_69,
         0.041_666_666_666_666_664,
@@ -93,8 +93,9 @@ fn exp_tail<N: Bits>(r: N) -> N {
     let q = r * r;
     let q2 = q * q;
     let low = (r * C[1] + C[0]) + (r * C[3] + C[2]) * q;
-    let high = ((r * C[5] + C[4]) + (r * C[7] + C[6]) * q) + q2 * (r * C[9] + C[8]);
-    q * (r * (low + q2 * high) + 0.5)
+    let high = (r * C[5] + C[4]) + (r * C[7] + C[6]) * q;
+    let p = (low + q2 * high) + (q2 * q2) * (r * C[9] + C[8]);
+    (q * 0.5 + c) + (q * r) * p
 }
 /// x = n ln 2 + r + e.
 #[inline(always)]
@@ -105,28 +106,33 @@ fn reduce<N: Bits>(x: N) -> (N, N, N) {
     let r = a - b;
     (n, r, (a - r) - b)
 }
+/// m 2^n in two steps, which is right for subnormal results and near 2^1024.
+#[inline(always)]
+fn scale<N: Bits>(m: N, n: N) -> N {
+    let half = round(n * 0.5);
+    m * pow2(half) * pow2(n - half)
+}
 /// e^(x + tail), -746 <= x <= 710.
 #[inline(always)]
 fn exp_sum<N: Bits>(x: N, tail: N) -> N {
     let (n, r, e) = reduce(x);
     let (hi, lo) = sum_ordered(of::<N>(1.0), r);
-    let t = exp_tail(r);
+    let t = exp_tail(r, of(0.0));
     // (hi + t), not hi: else pow is 50 units off.
-    let m = hi + (lo + (t + (e + tail) * (hi + t)));
-    // In two steps, which is right for subnormal results and near 2^1024.
-    let half = round(n * 0.5);
-    m * pow2(half) * pow2(n - half)
+    scale(hi + (lo + (t + (e + tail) * (hi + t))), n)
 }
 
 #[inline(always)]
 pub fn exp<N: Bits>(x: N) -> N {
-    exp_sum(clamp(x, -746.0, 710.0), of(0.0))
+    let (n, r, e) = reduce(clamp(x, -746.0, 710.0));
+    let (hi, lo) = sum_ordered(of::<N>(1.0), r);
+    scale(hi + exp_tail(r, lo + e * hi), n)
 }
 
 #[inline(always)]
 pub fn exp_m1<N: Bits>(x: N) -> N {
     let (n, r, e) = reduce(clamp(x, -60.0, 710.0));
-    let tail = exp_tail(r) + (e + e * r);
+    let tail = exp_tail(r, e + e * r);
     let t = pow2(n - 1.0);
     let (hi, lo) = sum(t - 0.5, t * r);
     let m = (hi + (lo + t * tail)) * 2.0;
@@ -150,12 +156,12 @@ fn ln_rest<N: Bits>(f: N) -> (N, N) {
     let s = f / (f + 2.0);
     let z = s * s;
     let w = z * z;
-    let even = w * (w * (w * 0.153_316_996_346_422_76 + 0.222_222_111_257_232_62) + 0.399_999_999_998_993_8);
-    let odd = z
-        * (w * (w * (w * 0.146_167_211_662_876 + 0.181_828_897_861_579_9) + 0.285_714_286_260_310_65)
-            + 0.666_666_666_666_667);
+    let w2 = w * w;
+    let even = (w * 0.222_222_111_257_232_62 + 0.399_999_999_998_993_8) + w2 * 0.153_316_996_346_422_76;
+    let odd = (w * 0.285_714_286_260_310_65 + 0.666_666_666_666_667)
+        + w2 * (w * 0.146_167_211_662_876 + 0.181_828_897_861_579_9);
     let half = f * 0.5 * f;
-    (half, s * (half + (even + odd)))
+    (half, s * (half + (w * even + z * odd)))
 }
 #[inline(always)]
 fn ln_edges<N: Bits>(x: N, y: N) -> N {

@@ -276,6 +276,22 @@ fn edges_are_those_of_the_standard() {
 }
 
 #[test]
+fn whole_powers_add_a_rounding_a_factor() {
+    let mut random = Random(9);
+    for exponent in [1, 2, 3, 8, 16, 37, 255, 1000] {
+        for _ in 0..100 {
+            let x = random.between(0.7, 1.3);
+            let exponent = f64::from(exponent);
+            let off = x.whole_pow(exponent) / core_math::pow(x, exponent) - 1.0;
+            assert!(off.abs() <= (exponent + 1.0) * f64::EPSILON / 2.0, "{x}^{exponent}: {off:e}");
+        }
+    }
+    assert_eq!(0.0.whole_pow(0.0), 1.0);
+    assert_eq!(0.0.whole_pow(3.0), 0.0);
+    assert_eq!(1.5.whole_pow(f64::NAN), 1.0); // of an input that nobody reads: it ends
+}
+
+#[test]
 fn what_is_exact_comes_out_exact() {
     for power in -1074..=1023_i16 {
         let right = if power < -1022 {
@@ -382,7 +398,7 @@ fn one_number_and_packs_give_the_same_bits_on_every_instruction_set() {
 #[test]
 fn bits_are_the_same_on_every_machine() {
     // Fowler, Noll and Vo's hash of all results, from an x86-64 machine; another processor or compiler must give the same.
-    const HASH: u64 = 0x260B_8BA9_6857_DBC1;
+    const HASH: u64 = 0x0719_6BF1_1A49_9C95;
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;
     for (x, y) in pairs(20_000) {
         for lane in 0..LANES {
