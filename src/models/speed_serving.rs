@@ -19,6 +19,8 @@ use crate::variable::{INFINITE, model};
 
 /// More sequences than anybody has on one machine, for models that keep nothing of a sequence.
 const SEQUENCES_MOST: f64 = 1e9;
+/// A speed that one request alone has, as said by `serving` or another's sum of the same parts, is reached however it rounds.
+const ROUNDING: f64 = 1e-12;
 
 model! {
     /// What a faster answer costs on the same chips, from the model, the chips and their layouts.
@@ -69,7 +71,7 @@ model! {
             let nowhere = N::shortcut(N::select(possible, N::one(), N::zero()).eq(N::zero()));
             while tier < 2 && !nowhere {
                 let tpot_s = if tier == 0 { base_s } else { fast_s };
-                let served = possible & alone_s.le(tpot_s);
+                let served = possible & (alone_s * (1.0 - ROUNDING)).le(tpot_s);
                 let batch = machine.sequences_within(tpot_s, few, most);
                 let taken_s = machine.tpot_s(batch);
                 let prompt_machines = machine.prompt_machines(batch, taken_s);
@@ -162,6 +164,17 @@ mod tests {
 
     fn close(got: f64, want: f64) {
         assert!((got / want - 1.0).abs() < 1e-9, "{got} is not {want}"); // arithmetic hidden behind reading
+    }
+
+    #[test]
+    fn the_fastest_speed_is_reached_however_it_rounds() {
+        for tokens in [100.0, 310.0, 733.0, 4321.0] {
+            let fastest = at(&[("serve_output_tokens", tokens)])["speed_reachable_tokens_per_s_per_user"];
+            for nearly in [fastest, fastest * (1.0 + 3e-16), fastest * (1.0 - 3e-16)] {
+                let answers = at(&[("serve_output_tokens", tokens), ("serve_tokens_per_s_per_user", nearly)]);
+                assert!(answers["speed_base_tokens_per_s_per_chip"] > 0.0, "{tokens}: {nearly}");
+            }
+        }
     }
 
     #[test]
