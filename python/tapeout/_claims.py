@@ -271,7 +271,7 @@ def _result(one: _Running, samples: int, seed: int) -> ClaimResult:
         ),
         tables=tuple(_binned(table, bins) for table, bins in zip(card.tables, one.bins, strict=True)),
         companions=one.companions,
-        thresholds=tuple(_search(card, threshold) for threshold in card.thresholds),
+        thresholds=_thresholds(card),
         drivers=_drivers(card, one.survey, samples, seed),
         variance=_variance(card, card.variance, samples, seed) if card.variance else None,
         crossed=one.crossed,
@@ -469,31 +469,23 @@ def _may_lead(turned: dict[str, int], rows: int) -> dict[str, int]:
 # ---------------------------------------------------------------------------------------------------- thresholds
 
 
-def _search(card: Card, threshold: Threshold) -> ThresholdResult:
-    """Every value of one input at which the predicate turns, the others at their median."""
-    low, high = threshold.between or _bounds(card, threshold.vary)
-    search = _Search(card, threshold)
-    points = _spread(low, high, _GRID_POINTS)
-    answers = search.answers(points)
-    cells = [(points[i], points[i + 1], bool(answers[i + 1])) for i in np.flatnonzero(answers[1:] != answers[:-1])]
-    for _ in range(_SPLITS):
-        cells = search.narrow(cells)
-    turns = np.array([(left + right) / 2 for left, right, _ in cells])
-    flips = [
-        Flip(float(at), reported, true_above)
-        for at, reported, (_, _, true_above) in zip(turns, search.reported(turns), cells, strict=True)
-    ]
-    return ThresholdResult(
-        vary=threshold.vary,
-        report=threshold.report.text,
-        definition=threshold.definition,
-        low=low,
-        high=high,
-        flips=tuple(flips),
-        throughout=None if flips else bool(answers[0]),
-        expected=threshold.expected,
-        tolerance=threshold.tolerance,
-    )
+def _thresholds(card: Card) -> tuple[ThresholdResult, ...]:
+    """Every value of one input at which the predicate turns, the others at their median.
+
+    What asks for the same definition is looked at together: what surrounds an evaluation takes longer than its rows.
+    """
+    searches: dict[tuple[str, frozenset[str]], list[_Search]] = {}
+    found = [_Search(card, threshold) for threshold in card.thresholds]
+    for search in found:
+        searches.setdefault((search.threshold.definition, search.pinned), []).append(search)
+    for together in searches.values():
+        _narrow(card, together)
+        for _ in range(_SPLITS):
+            _narrow(card, together)
+    return tuple(search.result() for search in found)
+
+
+Cell = tuple[float, float, bool]
 
 
 class _Search:
@@ -502,38 +494,76 @@ class _Search:
     def __init__(self, card: Card, threshold: Threshold) -> None:
         self.card = card
         self.threshold = threshold
-        self.medians = card.draws(samples=1).medians()
-
-    def answers(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        definition = self.card.definitions[self.threshold.definition]
-        answers: NDArray[np.bool_] = self._values(points, definition.predicate).fill_null(False).to_numpy()
-        return answers
-
-    def reported(self, points: NDArray[np.float64]) -> list[float]:
-        if not len(points):
-            return []
-        return self._values(points, self.threshold.report).cast(pl.Float64).fill_null(math.nan).to_list()
-
-    def narrow(self, cells: list[tuple[float, float, bool]]) -> list[tuple[float, float, bool]]:
-        """Each cell cut to the part in which its answer turns, all cells in one evaluation."""
-        if not cells:
-            return cells
-        points = np.concatenate([_spread(left, right, _GRID_POINTS) for left, right, _ in cells])
-        answers = self.answers(points).reshape(len(cells), _GRID_POINTS)
-        narrowed = []
-        for cell, (row, (_, _, true_above)) in enumerate(zip(answers, cells, strict=True)):
-            turn = int(np.argmax(row == true_above))
-            start = cell * _GRID_POINTS
-            narrowed.append((float(points[start + max(turn, 1) - 1]), float(points[start + max(turn, 1)]), true_above))
-        return narrowed
-
-    def _values(self, points: NDArray[np.float64], expression: Expression) -> pl.Series:
-        vary = self.threshold.vary
-        rows = self.medians[[0] * len(points)].with_columns(pl.Series(vary, points))
         # What is drawn is varied where it is drawn, so that variants may rescale it; anything else is set outright.
-        pinned = frozenset() if vary in self.card.drawn else frozenset({vary})
-        batch = Rows(rows.height, rows.columns, rows.get_column, optional=self.card.optional_draws, pinned=pinned)
-        return batch.values(self.card, self.threshold.definition, expression)
+        self.pinned = frozenset() if threshold.vary in card.drawn else frozenset({threshold.vary})
+        self.medians = card.draws(samples=1).medians()
+        self.low, self.high = threshold.between or _bounds(card, threshold.vary)
+        # Stretches in which the answer turns, and to what; at first all there is.
+        self.cells: list[Cell] | None = None
+        self.throughout = False
+
+    def points(self) -> NDArray[np.float64]:
+        """So many of each stretch."""
+        ends = [(self.low, self.high)] if self.cells is None else [(left, right) for left, right, _ in self.cells]
+        return np.array([_spread(left, right, _GRID_POINTS) for left, right in ends]).reshape(-1)
+
+    def rows(self, points: NDArray[np.float64]) -> pl.DataFrame:
+        return self.medians[[0] * len(points)].with_columns(pl.Series(self.threshold.vary, points))
+
+    def look(self, points: NDArray[np.float64], answers: NDArray[np.bool_]) -> None:
+        """Each stretch cut to the part in which its answer turns."""
+        if self.cells is None:
+            self.throughout = bool(answers[0])
+            turns = np.flatnonzero(answers[1:] != answers[:-1])
+            self.cells = [(points[i], points[i + 1], bool(answers[i + 1])) for i in turns]
+            return
+        by_cell = zip(points.reshape(-1, _GRID_POINTS), answers.reshape(-1, _GRID_POINTS), self.cells, strict=True)
+        narrowed = []
+        for points_of, answers_of, (_, _, true_above) in by_cell:
+            turn = max(int(np.argmax(answers_of == true_above)), 1)
+            narrowed.append((float(points_of[turn - 1]), float(points_of[turn]), true_above))
+        self.cells = narrowed
+
+    def result(self) -> ThresholdResult:
+        threshold, cells = self.threshold, self.cells or []
+        turns = np.array([(left + right) / 2 for left, right, _ in cells])
+        flips = []
+        if cells:
+            values = _values(self.card, self.rows(turns), self.pinned, threshold.definition, threshold.report)
+            reported = values.cast(pl.Float64).fill_null(math.nan).to_list()
+            ends = zip(turns, reported, cells, strict=True)
+            flips = [Flip(float(at), said, true_above) for at, said, (_, _, true_above) in ends]
+        return ThresholdResult(
+            vary=threshold.vary,
+            report=threshold.report.text,
+            definition=threshold.definition,
+            low=self.low,
+            high=self.high,
+            flips=tuple(flips),
+            throughout=None if flips else self.throughout,
+            expected=threshold.expected,
+            tolerance=threshold.tolerance,
+        )
+
+
+def _narrow(card: Card, searches: Sequence[_Search]) -> None:
+    """Looks at the next points of searches that ask for the same definition, in one evaluation."""
+    points = [search.points() for search in searches]
+    rows = pl.concat([search.rows(at) for search, at in zip(searches, points, strict=True)])
+    if not rows.height:
+        return
+    definition = card.definitions[searches[0].threshold.definition]
+    answers = _values(card, rows, searches[0].pinned, definition.name, definition.predicate).fill_null(False).to_numpy()
+    ends = np.cumsum([len(at) for at in points])[:-1]
+    for search, at, found in zip(searches, points, np.split(answers, ends), strict=True):
+        search.look(at, found)
+
+
+def _values(
+    card: Card, rows: pl.DataFrame, pinned: frozenset[str], definition: str, expression: Expression
+) -> pl.Series:
+    batch = Rows(rows.height, rows.columns, rows.get_column, optional=card.optional_draws, pinned=pinned)
+    return batch.values(card, definition, expression)
 
 
 def _spread(low: float, high: float, count: int) -> NDArray[np.float64]:
