@@ -479,13 +479,12 @@ def _thresholds(card: Card) -> tuple[ThresholdResult, ...]:
     for search in found:
         searches.setdefault((search.threshold.definition, search.pinned), []).append(search)
     for together in searches.values():
-        _narrow(card, together)
-        for _ in range(_SPLITS):
+        for _ in range(1 + _SPLITS):
             _narrow(card, together)
     return tuple(search.result() for search in found)
 
 
-Cell = tuple[float, float, bool]
+_Cell = tuple[float, float, bool]
 
 
 class _Search:
@@ -499,7 +498,7 @@ class _Search:
         self.medians = card.draws(samples=1).medians()
         self.low, self.high = threshold.between or _bounds(card, threshold.vary)
         # Stretches in which the answer turns, and to what; at first all there is.
-        self.cells: list[Cell] | None = None
+        self.cells: list[_Cell] | None = None
         self.throughout = False
 
     def points(self) -> NDArray[np.float64]:
