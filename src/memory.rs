@@ -1,6 +1,8 @@
 //! Memory for results, or the knowledge that there is none.
 
 use crate::request::Stopped;
+#[cfg(feature = "python")]
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -46,13 +48,58 @@ impl Marks {
     }
 }
 
+/// From so many bytes on memory is asked of the system, in large pages, and goes back to it.
+#[cfg(any(target_os = "linux", feature = "python"))]
+const LARGE: usize = 4 << 20;
+
+/// The system's allocator for what is large. Of what is less it would have to hand out and clear pages of 4 KiB again for every
+/// column: the pages of those that are dropped are kept for those made next.
+#[cfg(feature = "python")]
+pub struct Allocator;
+
+#[cfg(feature = "python")]
+fn allocator(bytes: usize) -> &'static dyn GlobalAlloc {
+    if bytes < LARGE { &mimalloc::MiMalloc } else { &System }
+}
+
+// SAFETY: what one of two allocators has handed out goes back to the same, by its size.
+#[cfg(feature = "python")]
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { allocator(layout.size()).alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { allocator(layout.size()).alloc_zeroed(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { allocator(layout.size()).dealloc(at, layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise, for the old layout and the new one.
+        unsafe {
+            if (layout.size() < LARGE) == (size < LARGE) {
+                return allocator(size).realloc(at, layout, size);
+            }
+            let new = Layout::from_size_align_unchecked(size, layout.align());
+            let to = self.alloc(new);
+            if !to.is_null() {
+                std::ptr::copy_nonoverlapping(at, to, size.min(layout.size()));
+                self.dealloc(at, layout);
+            }
+            to
+        }
+    }
+}
+
 /// Asks for pages of 2 MiB where there is room for some: to have the system hand out and clear pages of 4 KiB one by one takes
 /// longer than to compute what is written to them.
 fn prefer_large_pages(at: *mut u8, bytes: usize) {
     #[cfg(target_os = "linux")]
     {
         const PAGE: usize = 4096;
-        const LARGE: usize = 4 << 20;
         let before = at.align_offset(PAGE);
         if bytes >= LARGE {
             // SAFETY: whole pages within the allocation; advice changes no value, and may be refused.

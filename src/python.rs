@@ -3,7 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "arguments come from Python by value")]
 
 use crate::engine;
-use crate::memory::reserve;
+use crate::memory::{Allocator, reserve};
 use crate::plan::{VariableId, registry};
 use crate::request::{Answer, Column, Element, Further, Key, KeyCodes, Request, Settings, Stopped, View};
 use crate::sample::{self, Between, Copula, Correlation, Design, Distribution, Invalid, Sample};
@@ -22,7 +22,7 @@ use std::time::Duration;
 pyo3::create_exception!(_core, InternalError, PyException, "A mistake in tapeout itself. Please report it.");
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// How often a running computation looks for Ctrl-C.
 const INTERRUPT_EVERY: Duration = Duration::from_millis(30);
