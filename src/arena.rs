@@ -114,6 +114,8 @@ pub struct Arena {
     pub has_nulls: Vec<bool>,
     pub at: Vec<*mut f64>,
     pub invalid: [u16; BLOCK],
+    /// A constant out of bounds, which spoils every row.
+    pub spoilt: Option<VariableId>,
     level: Level,
     /// The derivative of every variable by the one of a direction.
     pub tangents: Vec<Rows>,
@@ -268,6 +270,10 @@ impl<'a> RowsOf<'a> {
     }
 }
 
+// SAFETY: the addresses are those of its own blocks, of constants of an arena that goes with it, and of columns and outputs
+// that outlive all tasks.
+unsafe impl Send for Arena {}
+
 impl Arena {
     fn empty(layout: &Layout, level: Level) -> Arena {
         let variables = layout.variables.len();
@@ -278,6 +284,7 @@ impl Arena {
             has_nulls: vec![false; slots],
             at: Vec::new(),
             invalid: [0; BLOCK],
+            spoilt: None,
             level,
             tangents: vec![Rows::all(0.0); if layout.directions.is_empty() { 0 } else { variables }],
             addresses: Addresses::default(),
@@ -297,6 +304,7 @@ impl Arena {
                 let usable = variable.allows(*value);
                 if !usable {
                     bad.note(layout.variables[slot], 0, *value);
+                    arena.spoilt = arena.spoilt.or(Some(layout.variables[slot]));
                 }
                 arena.blocks[slot].fill(if usable { *value } else { variable.safe_value() });
             }
@@ -310,6 +318,7 @@ impl Arena {
     /// Memory for one more block, with the constants of `first`.
     pub fn beside(first: &Arena, layout: &Layout) -> Arena {
         let mut arena = Arena::empty(layout, first.level);
+        arena.spoilt = first.spoilt;
         for slot in (0..layout.variables.len()).filter(|slot| layout.is_constant[*slot]) {
             arena.at[slot] = first.at[slot];
             arena.has_nulls[slot] = first.has_nulls[slot];

@@ -11,8 +11,8 @@ use crate::number::LANES;
 use crate::plan::{Plan, VariableId, registry};
 use crate::request::{Answer, BadRows, Column, Further, Patterns, Request, Settings, Stopped};
 use crate::solve;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Evaluates a request. `stop` is looked at before every block, or every few where their rows are put in order together.
 ///
@@ -74,15 +74,16 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
                     continue;
                 }
             };
+            let spare = Arc::new(Mutex::new(Vec::new()));
             let task_rows = task_rows(pattern.count, settings);
             let mut from = stretch.start;
             while from < stretch.end {
                 let to = (from + task_rows).min(stretch.end);
                 let rows_of = if rows.is_empty() { RowsOf::Stretch(from) } else { RowsOf::Listed(&rows[from..to]) };
-                let (all, target) = (&all, &target);
+                let (all, target, spare) = (&all, &target, spare.clone());
                 scope.spawn(move |_| {
-                    let found = task(request, layout, settings, target, rows_of, to - from, stop);
-                    all.lock().unwrap_or_else(std::sync::PoisonError::into_inner).merge(found);
+                    let found = task(request, layout, settings, target, rows_of, to - from, &spare, stop);
+                    all.lock().unwrap_or_else(PoisonError::into_inner).merge(found);
                 });
                 from = to;
             }
@@ -96,7 +97,7 @@ pub fn evaluate(request: &Request, settings: &Settings, stop: &AtomicBool) -> Re
         // SAFETY: every pattern's rows have been written, by tasks or where there is no plan, and no task was stopped.
         unsafe { values.set_len(request.rows) };
     }
-    let found = all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let found = all.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Answer {
         outputs,
         nulls: nulls.into_iter().map(Marks::taken).collect::<Result<_, _>>()?,
@@ -113,6 +114,10 @@ fn task_rows(rows: usize, settings: &Settings) -> usize {
     rows.div_ceil((settings.threads * TASKS_PER_THREAD).max(1)).clamp(settings.block, MOST).next_multiple_of(LANES)
 }
 
+/// Arenas of one layout that no task has at present: to make one takes as long as many rows.
+type Spare = Mutex<Vec<Vec<Arena>>>;
+
+#[expect(clippy::too_many_arguments, reason = "what is asked, and a part of it")]
 fn task(
     request: &Request,
     layout: &Layout,
@@ -120,12 +125,12 @@ fn task(
     target: &Target,
     rows_of: RowsOf,
     rows: usize,
+    spare: &Spare,
     stop: &AtomicBool,
 ) -> Found {
     let mut found = Found::default();
-    let arena = Arena::new(layout, settings, &mut found);
-    // A constant out of bounds spoils every row.
-    let spoilt = found.columns.keys().next().copied();
+    let kept = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut all_arenas = kept.unwrap_or_else(|| vec![Arena::new(layout, settings, &mut found)]);
     // Columns the plan does not read are held to their declarations too.
     let unread: Vec<(VariableId, &Column)> = request
         .columns
@@ -135,20 +140,19 @@ fn task(
         .collect();
     // Several blocks at once where their rows are put in order together.
     let window = if layout.ordered && matches!(request.further, Further::Nothing) { WINDOW } else { 1 };
-    let mut arenas = vec![arena];
-    while arenas.len() < window.min(rows.div_ceil(settings.block)) {
-        let next = Arena::beside(&arenas[0], layout);
-        arenas.push(next);
+    while all_arenas.len() < window.min(rows.div_ceil(settings.block)) {
+        let next = Arena::beside(&all_arenas[0], layout);
+        all_arenas.push(next);
     }
     let mut from = 0;
     while from < rows && !stop.load(Ordering::Relaxed) {
-        let starts: Vec<_> = (from..rows).step_by(settings.block).take(arenas.len()).collect();
+        let starts: Vec<_> = (from..rows).step_by(settings.block).take(window).collect();
         let counts: Vec<_> = starts.iter().map(|start| settings.block.min(rows - start)).collect();
-        let arenas = &mut arenas[..starts.len()];
+        let arenas = &mut all_arenas[..starts.len()];
         for ((arena, &start), &count) in arenas.iter_mut().zip(&starts).zip(&counts) {
             let rows_of = rows_of.part(start, count);
             arena.load(layout, request, rows_of, count, start + count < rows, &mut found);
-            if let Some(id) = spoilt {
+            if let Some(id) = arena.spoilt {
                 arena.invalid[..count].fill(u16::try_from(id + 1).unwrap_or(u16::MAX));
             }
             for (id, column) in &unread {
@@ -183,5 +187,6 @@ fn task(
         }
         from += counts.iter().sum::<usize>();
     }
+    spare.lock().unwrap_or_else(PoisonError::into_inner).push(all_arenas);
     found
 }
