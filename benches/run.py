@@ -81,7 +81,8 @@ def claims() -> None:
 
 def threads(asked: argparse.Namespace) -> None:
     command = [sys.executable, "benches/threads.py", "--rounds", str(asked.rounds), "--seconds", str(asked.seconds)]
-    subprocess.run([*command, "-o", str(RESULTS / "threads.json")], cwd=ROOT, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    (RESULTS / "threads.json").write_text(done.stdout)
 
 
 def summary(rows: float) -> None:

@@ -1,6 +1,6 @@
 """Two threads of one process against two processes of one thread each, in turn, round after round.
 
-`python benches/threads.py [--jobs chain,search] [--rounds N] [--seconds S] [-o FILE]`. Two processes share nothing but
+`python benches/threads.py [--jobs chain,search] [--rounds N] [--seconds S]`. Two processes share nothing but
 the machine, so their rows a second are what its two cores can do; the ratio is what is left of it in one process, with
 all that Python does between calls. Jobs that take one thread less than 10 ms are left out.
 """
@@ -12,10 +12,8 @@ import json
 import multiprocessing
 import os
 import random
-import sys
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 SHORTEST_CALL_S = 0.01
 
@@ -86,14 +84,9 @@ def main() -> None:
     parser.add_argument("--jobs", default=",".join(jobs.JOBS))
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.3, help="of the calls of one round, about")
-    parser.add_argument("-o", "--out", type=Path)
     asked = parser.parse_args()
     os.environ["POLARS_MAX_THREADS"] = "2"
-    text = json.dumps(measure(asked.jobs.split(","), asked.rounds, asked.seconds), indent=1)
-    if asked.out:
-        asked.out.write_text(text)
-    else:
-        sys.stdout.write(text + "\n")
+    print(json.dumps(measure(asked.jobs.split(","), asked.rounds, asked.seconds), indent=1))
 
 
 if __name__ == "__main__":
